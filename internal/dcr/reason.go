@@ -1,0 +1,150 @@
+package dcr
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Reason is a code from the closed list that phases, conditions, health, the
+// log and the metrics share. The empty Reason means "nothing to say".
+type Reason string
+
+// Reasons for phase refused.
+const (
+	FirstParty         Reason = "first_party"
+	GlobalClient       Reason = "global_client"
+	OwnClient          Reason = "own_client"
+	MachineToMachine   Reason = "machine_to_machine"
+	NoCallbacks        Reason = "no_callbacks"
+	CallbackNotAllowed Reason = "callback_not_allowed"
+)
+
+// Reasons for phase blocked and for conditions that do not hold.
+const (
+	ConnectionNotDomainLevel Reason = "connection_not_domain_level"
+	ConnectionNotFound       Reason = "connection_not_found"
+	APINotFound              Reason = "api_not_found"
+	MissingScope             Reason = "missing_scope"
+	ScopesRejected           Reason = "scopes_rejected"
+	LimitReached             Reason = "limit_reached"
+	RejectedByAuth0          Reason = "rejected_by_auth0"
+)
+
+// Reasons that qualify a condition that holds.
+const (
+	ScopesUndefined   Reason = "scopes_undefined"
+	PerClientUnproven Reason = "per_client_unproven"
+)
+
+// Reasons for phases pending and gone.
+const (
+	DryRun        Reason = "dry_run"
+	Unchecked     Reason = "unchecked"
+	NotFoundYet   Reason = "not_found_yet"
+	DeletedInAuth Reason = "deleted"
+)
+
+// Reasons why a call failed for now; it is tried again.
+const (
+	RateLimited      Reason = "rate_limited"
+	ServerError      Reason = "server_error"
+	Timeout          Reason = "timeout"
+	Unreachable      Reason = "unreachable"
+	BadResponse      Reason = "bad_response"
+	Unauthorized     Reason = "unauthorized"
+	TokenRefused     Reason = "token_refused"
+	TokenUnavailable Reason = "token_unavailable"
+	InternalError    Reason = "internal_error"
+)
+
+// Reasons of health.
+const (
+	ManagementFailing Reason = "management_api_failing"
+	LedgerUnavailable Reason = "ledger_unavailable"
+	ClientsBlocked    Reason = "clients_blocked"
+	PollFailing       Reason = "poll_failing"
+	PollUnauthorized  Reason = "poll_missing_scope"
+	WebhookSilent     Reason = "webhook_silent"
+	JWKSUnreachable   Reason = "jwks_unreachable"
+	Starting          Reason = "starting"
+)
+
+// ReasonInfo documents one reason.
+type ReasonInfo struct {
+	Reason  Reason
+	Where   string // where it can stand
+	Meaning string
+	Fix     string // what a person can do; empty when there is nothing to do
+}
+
+// Reasons is the closed list, in the order it is documented.
+func Reasons() []ReasonInfo {
+	const (
+		refused   = "phase refused"
+		blocked   = "phase blocked"
+		condition = "condition"
+		pending   = "phase pending"
+		failure   = "last error"
+		health    = "health"
+	)
+	return []ReasonInfo{
+		{FirstParty, refused, "The client is first-party, or Auth0 does not say that it is not.", "Nothing: grantd serves third-party clients only."},
+		{GlobalClient, refused, "It is the tenant's global client.", ""},
+		{OwnClient, refused, "It is the application grantd itself logs in with.", ""},
+		{MachineToMachine, refused, "Its application type is non_interactive, or client_credentials is among its grant types.", ""},
+		{NoCallbacks, refused, "It has no callback, so nothing says where its logins would go.", ""},
+		{CallbackNotAllowed, refused, "At least one of its callbacks is not on the allow-list.", "If you trust the product behind the callback, add its preset or pattern to GRANTD_ALLOWED_CLIENTS."},
+
+		{ConnectionNotDomainLevel, blocked, "A third-party client can log in only through a domain-level connection, and this connection is not one.", "Auth0 dashboard → Authentication → the connection → Settings → Promote Connection to Domain Level; or set GRANTD_CONNECTION_LEVEL=domain and grant grantd update:connections."},
+		{ConnectionNotFound, blocked, "The tenant has no connection of that name.", "Correct GOOGLE_CONNECTION_NAME, or create the connection under Authentication."},
+		{APINotFound, blocked, "The tenant has no API with OAUTH_AUDIENCE as its identifier.", "Create it under Applications → APIs, or correct OAUTH_AUDIENCE; a trailing slash counts."},
+		{MissingScope, blocked, "grantd's own application lacks a Management API scope, named in the message.", "Grant it under Applications → APIs → Auth0 Management API → Machine to Machine Applications; it is noticed without a restart."},
+		{ScopesRejected, blocked, "Auth0 refused the grant's scopes.", "Define them under Applications → APIs → your API → Permissions, or correct TOOL_SCOPES and REQUIRED_SCOPES."},
+		{LimitReached, blocked, "The tenant has reached the number of entities its plan allows.", "Delete unused applications or grants, or change the plan."},
+		{RejectedByAuth0, blocked, "Auth0 refused the change for good; the message has its words.", "Follow the message; after mending it, grantd tries again by itself."},
+
+		{ScopesUndefined, condition, "The grant is right but for scopes the API does not define, named in the message.", "Define them under Applications → APIs → your API → Permissions."},
+		{PerClientUnproven, condition, "The connection is enabled for this one client. Auth0 documents only domain-level connections for third-party clients.", "If logins fail, promote the connection to domain level."},
+
+		{DryRun, pending, "GRANTD_DRY_RUN is on: what would be done is in the plan.", "Unset GRANTD_DRY_RUN."},
+		{Unchecked, pending, "Not yet checked against the present configuration.", ""},
+		{NotFoundYet, pending, "Auth0 does not know the client yet; asked again shortly.", ""},
+		{DeletedInAuth, "phase gone", "The client does not exist in Auth0.", ""},
+
+		{RateLimited, failure, "Auth0's rate limit; tried again when it allows.", ""},
+		{ServerError, failure, "Auth0 answered with a 5xx.", ""},
+		{Timeout, failure, "Auth0 did not answer in time.", ""},
+		{Unreachable, failure, "No connection to Auth0.", "Check DNS, firewall and MGMT_DOMAIN."},
+		{BadResponse, failure, "Auth0's answer could not be read.", ""},
+		{Unauthorized, failure, "Auth0 refused the Management API token; a new one is fetched.", ""},
+		{TokenRefused, failure + ", " + health, "Auth0 refuses to issue a Management API token.", "Correct MGMT_CLIENT_ID and MGMT_CLIENT_SECRET, and authorize the application for the Auth0 Management API."},
+		{TokenUnavailable, failure, "No Management API token could be fetched for now.", ""},
+		{InternalError, failure, "A defect in grantd; the log has the details.", "Please report it."},
+
+		{ManagementFailing, health, "No Management API call has succeeded for 5 minutes while trying.", "See last_error."},
+		{LedgerUnavailable, health, "The ledger cannot be written.", "Check the disk and the permissions of the state directory."},
+		{ClientsBlocked, health, "At least one client is blocked.", "grantd clients list --phase blocked"},
+		{PollFailing, health, "The last polls of the tenant log failed.", "See the log."},
+		{PollUnauthorized, health, "The poll needs read:logs.", "Grant read:logs under Applications → APIs → Auth0 Management API → Machine to Machine Applications."},
+		{WebhookSilent, health, "The poll finds entries that the webhook should have brought.", "Check the log stream under Monitoring → Streams."},
+		{JWKSUnreachable, health, "The tenant's signing keys could not be fetched.", "Check DNS, firewall and MGMT_DOMAIN."},
+		{Starting, health, "Started, nothing tried yet.", ""},
+	}
+}
+
+// WriteReasons writes docs/reasons.md.
+func WriteReasons(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Reasons\n\nThe closed list of codes that stand in `reason`, `last_error` and health's `reasons`.\nThis page is printed by code (`internal/dcr`); a test fails when it is stale.\n\n")
+	b.WriteString("| reason | where | meaning | what to do |\n| --- | --- | --- | --- |\n")
+	for _, r := range Reasons() {
+		fix := r.Fix
+		if fix == "" {
+			fix = "–"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Reason, r.Where, r.Meaning, fix)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
