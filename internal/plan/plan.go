@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"grantd/internal/dcr"
+)
+
+// Plan is the way from observed to desired, a part for each condition. The
+// parts are independent of each other and can be applied at the same time.
+type Plan struct {
+	Promote Part
+	Connect Part
+	Grant   Part
+}
+
+// Part is what one condition needs.
+type Part struct {
+	// Steps are the writes to make, in order; none when nothing is to be done
+	// or nothing can be.
+	Steps []Step
+	// Result is the condition once the steps are made.
+	Result Finding
+}
+
+// Finding is a condition as planned: whether it holds, and what there is to say.
+type Finding struct {
+	Status  bool
+	Reason  dcr.Reason
+	Message string
+}
+
+// Step is one write to Auth0.
+type Step struct {
+	Kind       dcr.StepKind
+	Patch      dcr.ClientPatch // StepPromote
+	Connection dcr.Connection  // StepConnect, StepDomainLevel
+	Grant      dcr.Grant       // StepGrant: the grant to change, without ID when it is to be created
+	Scopes     []string        // StepGrant: the scopes it shall hold
+	Before     map[string]any
+	After      map[string]any
+}
+
+// Change is the step as the journal and a dry run show it.
+func (s Step) Change() dcr.Change {
+	return dcr.Change{Step: s.Kind, Before: s.Before, After: s.After}
+}
+
+// Steps are all steps, in a fixed order.
+func (p Plan) Steps() []Step {
+	return slices.Concat(p.Promote.Steps, p.Connect.Steps, p.Grant.Steps)
+}
+
+// Compute plans the steps from observed to desired. The client must be
+// eligible; that is policy's to say, not asked here.
+func Compute(d Desired, o Observed) Plan {
+	return Plan{
+		Promote: promote(o.Client),
+		Connect: connect(d, o),
+		Grant:   ComputeGrant(d, o),
+	}
+}
+
+const (
+	appType    = "regular_web"
+	authMethod = "none" // a public client, which is held to PKCE
+	authCode   = "authorization_code"
+	refresh    = "refresh_token"
+)
+
+// promote sends only what differs: on strict clients the mere presence of
+// some properties fails the PATCH.
+func promote(c dcr.Client) Part {
+	var p dcr.ClientPatch
+	before, after := map[string]any{}, map[string]any{}
+	set := func(name string, from, to any) { before[name], after[name] = from, to }
+
+	want := []string{authCode, refresh}
+	if c.CIMD() {
+		// Its document governs everything but the refresh token, which Auth0
+		// leaves out when the document names no grant types.
+		want = sorted(append(slices.Clone(c.GrantTypes), refresh))
+	} else {
+		if c.AppType != appType {
+			p.AppType = new(appType)
+			set("app_type", c.AppType, appType)
+		}
+		if c.TokenEndpointAuthMethod != authMethod {
+			p.TokenEndpointAuthMethod = new(authMethod)
+			set("token_endpoint_auth_method", c.TokenEndpointAuthMethod, authMethod)
+		}
+	}
+	if !sameSet(c.GrantTypes, want) {
+		p.GrantTypes = want
+		set("grant_types", sorted(c.GrantTypes), want)
+	}
+	part := Part{Result: Finding{Status: true}}
+	if !p.Empty() {
+		part.Steps = []Step{{Kind: dcr.StepPromote, Patch: p, Before: before, After: after}}
+	}
+	return part
+}
+
+func connect(d Desired, o Observed) Part {
+	part := Part{Result: Finding{Status: true}}
+	for _, c := range o.Connections {
+		step, f := connectOne(d, o.Client, c)
+		if step != nil {
+			part.Steps = append(part.Steps, *step)
+		}
+		// The worst finding stands for all; among equals, the first.
+		if part.Result.Status && (!f.Status || part.Result.Reason == "") {
+			part.Result = f
+		}
+	}
+	return part
+}
+
+func connectOne(d Desired, client dcr.Client, c Connection) (*Step, Finding) {
+	switch {
+	case c.Connection == nil:
+		return nil, Finding{Reason: dcr.ConnectionNotFound, Message: fmt.Sprintf(
+			"the tenant has no connection named %q; correct GOOGLE_CONNECTION_NAME or create it under Authentication", c.Name)}
+	case c.Connection.DomainLevel:
+		return nil, Finding{Status: true}
+	case d.ConnectionLevel == DomainLevel:
+		return &Step{
+			Kind: dcr.StepDomainLevel, Connection: *c.Connection,
+			Before: map[string]any{"connection": c.Name, "is_domain_connection": false},
+			After:  map[string]any{"connection": c.Name, "is_domain_connection": true},
+		}, Finding{Status: true}
+	case client.Mode() == dcr.Strict:
+		return nil, NotDomainLevel(c.Name)
+	case c.Enabled == Yes:
+		return nil, unproven(c.Name)
+	default:
+		return &Step{
+			Kind: dcr.StepConnect, Connection: *c.Connection,
+			Before: map[string]any{"connection": c.Name, "enabled": false},
+			After:  map[string]any{"connection": c.Name, "enabled": true},
+		}, unproven(c.Name)
+	}
+}
+
+// NotDomainLevel is the finding that a connection would have to be promoted
+// to domain level, with the fix in words.
+func NotDomainLevel(name string) Finding {
+	return Finding{Reason: dcr.ConnectionNotDomainLevel, Message: fmt.Sprintf(
+		"third-party clients log in only through domain-level connections, and %q is not one: promote it under Authentication → %s → Settings → Promote Connection to Domain Level, or set GRANTD_CONNECTION_LEVEL=domain", name, name)}
+}
+
+func unproven(name string) Finding {
+	return Finding{Status: true, Reason: dcr.PerClientUnproven, Message: fmt.Sprintf(
+		"%q is enabled for this client alone; if logins fail, promote it to domain level", name)}
+}
+
+// ComputeGrant plans the grant alone, for when it turns out to exist after
+// its creation was refused with a 409.
+func ComputeGrant(d Desired, o Observed) Part {
+	if o.API.Known && o.API.API == nil {
+		return Part{Result: Finding{Reason: dcr.APINotFound, Message: fmt.Sprintf(
+			"the tenant has no API with the identifier %q; create it under Applications → APIs or correct OAUTH_AUDIENCE (a trailing slash counts)", d.Audience)}}
+	}
+	want, result := grantable(d, o.API)
+	if g := o.Grant.Grant; g != nil {
+		return changeGrant(d, *g, want, result)
+	}
+	return Part{Result: result, Steps: []Step{{
+		Kind:   dcr.StepGrant,
+		Grant:  dcr.Grant{ClientID: o.Client.ID, Audience: d.Audience, SubjectType: dcr.SubjectUser},
+		Scopes: want,
+		After:  map[string]any{"audience": d.Audience, "subject_type": dcr.SubjectUser, "scope": want},
+	}}}
+}
+
+func changeGrant(d Desired, g dcr.Grant, want []string, result Finding) Part {
+	part := Part{Result: result}
+	have := sorted(g.Scopes)
+	if d.ScopeMode == Additive {
+		if g.AllowAllScopes || !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) }) {
+			return part
+		}
+		want = sorted(append(slices.Clone(have), want...)) // PATCH replaces the list
+	} else if !g.AllowAllScopes && slices.Equal(have, want) {
+		return part
+	}
+	before := map[string]any{"id": g.ID, "scope": have}
+	if g.AllowAllScopes {
+		before = map[string]any{"id": g.ID, "allow_all_scopes": true}
+	}
+	part.Steps = []Step{{
+		Kind: dcr.StepGrant, Grant: g, Scopes: want,
+		Before: before,
+		After:  map[string]any{"id": g.ID, "scope": want},
+	}}
+	return part
+}
+
+// grantable is the desired scopes less those the API does not define, which
+// Auth0 may refuse, and what there is to say about them.
+func grantable(d Desired, a API) ([]string, Finding) {
+	want := sorted(d.Scopes)
+	if a.API == nil {
+		return want, Finding{Status: true}
+	}
+	var undefined []string
+	want = slices.DeleteFunc(want, func(s string) bool {
+		if slices.Contains(a.API.Scopes, s) {
+			return false
+		}
+		undefined = append(undefined, s)
+		return true
+	})
+	if len(undefined) == 0 {
+		return want, Finding{Status: true}
+	}
+	return want, Finding{Status: true, Reason: dcr.ScopesUndefined, Message: fmt.Sprintf(
+		"the API does not define %s: add under Applications → APIs → Permissions", strings.Join(undefined, ", "))}
+}
+
+func sameSet(a, b []string) bool { return slices.Equal(sorted(a), sorted(b)) }
