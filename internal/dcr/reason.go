@@ -55,6 +55,7 @@ const (
 	Unauthorized     Reason = "unauthorized"
 	TokenRefused     Reason = "token_refused"
 	TokenUnavailable Reason = "token_unavailable"
+	ChangedMeanwhile Reason = "changed_meanwhile"
 	InternalError    Reason = "internal_error"
 )
 
@@ -120,6 +121,7 @@ func Reasons() []ReasonInfo {
 		{Unauthorized, failure, "Auth0 refused the Management API token; a new one is fetched.", ""},
 		{TokenRefused, failure + ", " + health, "Auth0 refuses to issue a Management API token.", "Correct MGMT_CLIENT_ID and MGMT_CLIENT_SECRET, and authorize the application for the Auth0 Management API."},
 		{TokenUnavailable, failure, "No Management API token could be fetched for now.", ""},
+		{ChangedMeanwhile, failure, "Something the client needs was deleted in Auth0 while grantd was at it; it looks again.", ""},
 		{InternalError, failure, "A defect in grantd; the log has the details.", "Please report it."},
 
 		{ManagementFailing, health, "No Management API call has succeeded for 5 minutes while trying.", "See last_error."},

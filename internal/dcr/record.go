@@ -1,6 +1,9 @@
 package dcr
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Phase is where a record stands.
 type Phase string
@@ -46,6 +49,14 @@ type Cause struct {
 	LogID  string `json:"log_id,omitempty"`
 	Digest string `json:"digest,omitempty"` // of the desired state applied
 	Actor  *Actor `json:"actor,omitempty"`
+}
+
+// LogValue shows the feed and the log entry.
+func (c Cause) LogValue() slog.Value {
+	if c.LogID == "" {
+		return slog.StringValue(string(c.Feed))
+	}
+	return slog.StringValue(string(c.Feed) + ":" + c.LogID)
 }
 
 // Record is all that the ledger keeps of one client. Absent times are zero.

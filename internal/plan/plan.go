@@ -25,6 +25,11 @@ type Part struct {
 	Result Finding
 }
 
+// Has reports whether the part has a step of that kind.
+func (p Part) Has(k dcr.StepKind) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == k })
+}
+
 // Finding is a condition as planned: whether it holds, and what there is to say.
 type Finding struct {
 	Status  bool
