@@ -192,14 +192,12 @@ func changeGrant(d Desired, g dcr.Grant, want []string, result Finding) Part {
 		return part
 	}
 	before := map[string]any{"id": g.ID, "scope": have}
-	if g.AllowAllScopes {
+	after := map[string]any{"id": g.ID, "scope": want}
+	if g.AllowAllScopes { // it has no list then, and must be told to have one
 		before = map[string]any{"id": g.ID, "allow_all_scopes": true}
+		after["allow_all_scopes"] = false
 	}
-	part.Steps = []Step{{
-		Kind: dcr.StepGrant, Grant: g, Scopes: want,
-		Before: before,
-		After:  map[string]any{"id": g.ID, "scope": want},
-	}}
+	part.Steps = []Step{{Kind: dcr.StepGrant, Grant: g, Scopes: want, Before: before, After: after}}
 	return part
 }
 
