@@ -1,0 +1,38 @@
+package store
+
+import "errors"
+
+// Errors of Open. They are wrapped with the path and what to do.
+var (
+	// ErrLocked: another process has the ledger open.
+	ErrLocked = errors.New("the ledger is in use")
+	// ErrOtherTenant: the ledger belongs to another tenant.
+	ErrOtherTenant = errors.New("the ledger belongs to another tenant")
+	// ErrOtherAudience: the ledger belongs to another audience, and the change
+	// was not accepted.
+	ErrOtherAudience = errors.New("the ledger belongs to another audience")
+	// ErrNewerSchema: a newer grantd wrote the ledger.
+	ErrNewerSchema = errors.New("the ledger was written by a newer grantd")
+	// ErrOlderSchema: the ledger needs a migration, which a read-only open
+	// cannot make.
+	ErrOlderSchema = errors.New("the ledger was written by an older grantd")
+	// ErrUnsafe: the file is a symbolic link or not a regular file.
+	ErrUnsafe = errors.New("the ledger is not a regular file")
+)
+
+// Errors of every method.
+var (
+	// ErrCorrupt: the file is damaged or not a ledger.
+	ErrCorrupt = errors.New("the ledger is damaged")
+	// ErrUnavailable: the change could not be written and was not kept: the
+	// disk is full, read-only or failing. Trying again may help.
+	ErrUnavailable = errors.New("the ledger cannot be written")
+	// ErrReadOnly: the ledger was opened for reading only.
+	ErrReadOnly = errors.New("the ledger is open for reading only")
+	// ErrClosed: the ledger was closed.
+	ErrClosed = errors.New("the ledger is closed")
+	// ErrNotFound: there is no such record.
+	ErrNotFound = errors.New("no such record")
+	// ErrCursor: the value of After did not come from a previous page.
+	ErrCursor = errors.New("not a cursor")
+)

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"grantd/internal/dcr"
+)
+
+// JournalQuery selects journal entries, newest first.
+type JournalQuery struct {
+	ClientID string // empty: of every client
+	Limit    int    // 0: 50; at most 1000
+	After    string // the cursor of the page before; empty: from the newest
+}
+
+// Journal returns a page of entries and the cursor of the next page, empty
+// when this is the last one.
+func (l *Ledger) Journal(ctx context.Context, q JournalQuery) (page []dcr.JournalEntry, next string, err error) {
+	before, err := parseCursor(q.After)
+	if err != nil {
+		return nil, "", fmt.Errorf("list journal: %w", err)
+	}
+	limit := pageSize(q.Limit)
+	err = l.view(ctx, func(t tx) error {
+		seqs, err := t.journalSeqs(q.ClientID, before, limit+1)
+		if err != nil {
+			return err
+		}
+		for i, seq := range seqs {
+			if i == limit {
+				next = strconv.FormatUint(seqs[limit-1], 10)
+				return nil
+			}
+			var e dcr.JournalEntry
+			if err := json.Unmarshal(t.journal().Get(seqKey(seq)), &e); err != nil {
+				return fmt.Errorf("%w: journal entry %d: %w", ErrCorrupt, seq, err)
+			}
+			page = append(page, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return page, next, nil
+}
+
+// journalSeqs returns up to n sequence numbers below before, falling; before 0
+// stands for no bound.
+func (t tx) journalSeqs(clientID string, before uint64, n int) ([]uint64, error) {
+	b, prefix := t.journal(), []byte(nil)
+	if clientID != "" {
+		b, prefix = t.journalClients(), journalClientPrefix(clientID)
+	}
+	end := append(bytes.Clone(prefix), seqKey(before-1)...) // the last one wanted; 0 wraps to the last of all
+	c := b.Cursor()
+	k, _ := c.Seek(end)
+	if k == nil {
+		k, _ = c.Last()
+	} else if !bytes.Equal(k, end) {
+		k, _ = c.Prev()
+	}
+	var seqs []uint64
+	for ; k != nil && bytes.HasPrefix(k, prefix) && len(seqs) < n; k, _ = c.Prev() {
+		seq, ok := parseSeq(k[len(prefix):])
+		if !ok {
+			return nil, fmt.Errorf("%w: key %q of the journal", ErrCorrupt, k)
+		}
+		seqs = append(seqs, seq)
+	}
+	return seqs, nil
+}
+
+// parseCursor reads a cursor of the journal: the last page's last sequence
+// number, in decimal.
+func parseCursor(s string) (uint64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	seq, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || seq == 0 {
+		return 0, fmt.Errorf("%w: %.40q", ErrCursor, s)
+	}
+	return seq, nil
+}

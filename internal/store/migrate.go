@@ -1,0 +1,79 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+
+	"grantd/internal/dcr"
+)
+
+// migration brings a ledger from one schema version to the next.
+type migration func(tx) error
+
+// migrations are all steps since the empty file, which is version 0. The
+// schema version is their number. A released step is never edited: later ones
+// follow it.
+func migrations() []migration {
+	return []migration{createBuckets}
+}
+
+// createBuckets makes version 1.
+func createBuckets(t tx) error {
+	for _, name := range []string{
+		bucketMeta, bucketClients, bucketDue, bucketPhases, bucketCounts, bucketGrants,
+		bucketJournal, bucketJournalClients, bucketSeen, bucketSeenTimes, bucketFeeds, bucketFacts,
+	} {
+		if _, err := t.CreateBucket([]byte(name)); err != nil {
+			return fmt.Errorf("create bucket %s: %w", name, err)
+		}
+	}
+	for _, p := range dcr.Phases() {
+		if err := t.counts().Put([]byte(p), []byte("0")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate applies the steps that the ledger has not seen, each in a
+// transaction of its own together with the new version.
+func (l *Ledger) migrate(steps []migration) error {
+	var version int
+	if err := l.read(func(t tx) (err error) { version, err = t.version(); return err }); err != nil {
+		return err
+	}
+	switch {
+	case version > len(steps):
+		return fmt.Errorf("%w: schema %d, this one knows %d; install that version again", ErrNewerSchema, version, len(steps))
+	case version < len(steps) && l.readOnly:
+		return fmt.Errorf("%w: schema %d, this one needs %d; start the daemon once", ErrOlderSchema, version, len(steps))
+	}
+	for ; version < len(steps); version++ {
+		err := l.group.transact(func(t tx) error {
+			if err := steps[version](t); err != nil {
+				return err
+			}
+			return t.meta().Put([]byte(metaVersion), []byte(strconv.Itoa(version+1)))
+		})
+		if err != nil {
+			return fmt.Errorf("migrate to schema %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+// version is the ledger's schema version: 0 for an empty file.
+func (t tx) version() (int, error) {
+	meta := t.meta()
+	if meta == nil {
+		if k, _ := t.Cursor().First(); k != nil {
+			return 0, fmt.Errorf("%w: it is a bbolt file of something else", ErrCorrupt)
+		}
+		return 0, nil
+	}
+	v, err := strconv.Atoi(string(meta.Get([]byte(metaVersion))))
+	if err != nil || v < 0 {
+		return 0, fmt.Errorf("%w: its schema version is unreadable", ErrCorrupt)
+	}
+	return v, nil
+}

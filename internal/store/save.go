@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"grantd/internal/dcr"
+)
+
+// Save stores an outcome and journals its changes, in one transaction that
+// concurrent callers share. It reports false when the client was made due
+// again since the record was read: what was observed is kept, but the record
+// stays due, for the newer cause. It returns ErrNotFound for a client without
+// a record. The changes are journalled in all three cases, since they were
+// made.
+func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err error) {
+	if err := validate(o.Record); err != nil {
+		return false, fmt.Errorf("save: %w", err)
+	}
+	now := l.now()
+	var missing error
+	err = l.update(ctx, func(t tx) error {
+		settled, missing = false, nil
+		if err := t.addJournal(o, now); err != nil {
+			return err
+		}
+		stored, err := t.record(o.Record.ClientID)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			missing = err
+			return nil
+		case err != nil:
+			return err
+		}
+		settled = stored.Seq == o.Record.Seq
+		return t.put(stored, merge(stored, o.Record, settled))
+	})
+	if err := errors.Join(err, missing); err != nil {
+		return false, fmt.Errorf("save: %w", err)
+	}
+	return settled, nil
+}
+
+// merge is the record to store for an outcome: what is known of the client
+// from what was saved, and, unless that settles it, the work still to do from
+// the stored record.
+func merge(stored, saved dcr.Record, settled bool) dcr.Record {
+	r := saved
+	r.FirstSeenAt, r.FirstSeenFeed = stored.FirstSeenAt, stored.FirstSeenFeed
+	r.RegisteredAt = stored.RegisteredAt
+	r.LastUsedAt = later(stored.LastUsedAt, saved.LastUsedAt)
+	r.LastDeniedAt = later(stored.LastDeniedAt, saved.LastDeniedAt)
+	if r.Registration == "" || r.Registration == dcr.RegistrationUnknown {
+		r.Registration = stored.Registration
+	}
+	if !stored.ReadyAt.IsZero() { // the first time only
+		r.ReadyAt, r.TimeToReady = stored.ReadyAt, stored.TimeToReady
+	}
+	if !settled {
+		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
+		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
+		r.Cause, r.Seq = stored.Cause, stored.Seq
+	}
+	return r
+}
+
+func validate(r dcr.Record) error {
+	switch {
+	case !dcr.ValidClientID(r.ClientID):
+		return fmt.Errorf("client id %.128q is not one", r.ClientID)
+	case !slices.Contains(dcr.Phases(), r.Phase):
+		return fmt.Errorf("phase %q of client %s is unknown", r.Phase, r.ClientID)
+	case !r.NextAttemptAt.IsZero() && r.Class != dcr.Urgent && r.Class != dcr.Background:
+		return fmt.Errorf("class %q of client %s is unknown", r.Class, r.ClientID)
+	default:
+		return nil
+	}
+}
+
+// addJournal appends the outcome's changes to the journal.
+func (t tx) addJournal(o dcr.Outcome, now time.Time) error {
+	cause := o.Record.Cause
+	if cause.Digest == "" {
+		cause.Digest = o.Record.Digest
+	}
+	for _, c := range o.Changes {
+		seq, err := t.journal().NextSequence()
+		if err != nil {
+			return fmt.Errorf("number journal entry: %w", err)
+		}
+		if c.At.IsZero() {
+			c.At = now
+		}
+		c.At = c.At.UTC().Round(0)
+		v, err := json.Marshal(dcr.JournalEntry{Seq: seq, ClientID: o.Record.ClientID, Change: c, Cause: cause})
+		if err != nil {
+			return fmt.Errorf("encode journal entry: %w", err)
+		}
+		if err := t.journal().Put(seqKey(seq), v); err != nil {
+			return fmt.Errorf("put journal entry: %w", err)
+		}
+		if err := t.journalClients().Put(journalClientKey(o.Record.ClientID, seq), nil); err != nil {
+			return fmt.Errorf("index journal entry: %w", err)
+		}
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
