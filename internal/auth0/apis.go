@@ -1,0 +1,34 @@
+package auth0
+
+import (
+	"context"
+
+	"github.com/auth0/go-auth0/v3/management"
+
+	"grantd/internal/dcr"
+)
+
+// API reads a resource server by its identifier, which is matched exactly;
+// ErrNotFound when there is none.
+func (c *Client) API(ctx context.Context, identifier string) (dcr.API, error) {
+	switch identifier {
+	case "", ".", "..":
+		// Nothing that a URL path would swallow.
+		return dcr.API{}, invalid(opGetResourceServer, "API identifier")
+	}
+	r, err := c.apis.Get(c.with(ctx, opGetResourceServer), identifier, &management.GetResourceServerRequestParameters{})
+	if err != nil {
+		return dcr.API{}, result(opGetResourceServer, err)
+	}
+	if r.GetIdentifier() != identifier {
+		// The path takes ids too.
+		return dcr.API{}, badResponse(opGetResourceServer, errOther)
+	}
+	api := dcr.API{ID: r.GetID(), Identifier: identifier}
+	for _, s := range r.Scopes {
+		if s != nil {
+			api.Scopes = append(api.Scopes, s.Value)
+		}
+	}
+	return api, nil
+}

@@ -1,0 +1,109 @@
+package auth0
+
+import (
+	"context"
+	"time"
+
+	"grantd/internal/budget"
+	"grantd/internal/dcr"
+)
+
+// operation is a kind of call: its name, what it counts against, and the
+// Management API scopes of which any one allows it.
+// https://auth0.com/docs/api/management/v2
+type operation struct {
+	name   string
+	group  budget.Group
+	scopes []string
+}
+
+// The operations. A function, because there are no package-level variables.
+func operations() map[string]operation {
+	const readAny = "read:clients"
+	m := map[string]operation{}
+	add := func(name string, group budget.Group, scopes ...string) {
+		m[name] = operation{name, group, scopes}
+	}
+	add(opGetClient, budget.Other, readAny, "read:client_keys", "read:client_credentials")
+	add(opUpdateClient, budget.Other, "update:clients", "update:client_keys", "update:client_credentials")
+	add(opListGrants, budget.Other, "read:client_grants")
+	add(opCreateGrant, budget.Other, "create:client_grants")
+	add(opUpdateGrant, budget.Other, "update:client_grants")
+	add(opListConnections, budget.ListConnections, "read:connections")
+	add(opUpdateConnection, budget.Other, "update:connections")
+	add(opEnableClients, budget.Other, "update:connections")
+	add(opClientConnections, budget.Other, "read:connections")
+	add(opGetResourceServer, budget.Other, "read:resource_servers")
+	add(opSearchLogs, budget.ReadLogs, "read:logs", "read:logs_users")
+	return m
+}
+
+// Names of the operations, in metrics and Error.Op.
+const (
+	opGetClient         = "get_client"
+	opUpdateClient      = "update_client"
+	opListGrants        = "list_client_grants"
+	opCreateGrant       = "create_client_grant"
+	opUpdateGrant       = "update_client_grant"
+	opListConnections   = "list_connections"
+	opUpdateConnection  = "update_connection"
+	opEnableClients     = "enable_connection_clients"
+	opClientConnections = "list_client_connections"
+	opGetResourceServer = "get_resource_server"
+	opSearchLogs        = "search_logs"
+	opGetJWKS           = "get_jwks"
+	opGetToken          = "get_token"
+)
+
+// Operations are the names of all operations, in Error.Op, CallInfo.Op and the
+// label of metrics.
+func Operations() []string {
+	return []string{
+		opGetClient, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant,
+		opListConnections, opUpdateConnection, opEnableClients, opClientConnections,
+		opGetResourceServer, opSearchLogs, opGetJWKS, opGetToken,
+	}
+}
+
+// CallInfo is one HTTP request that has ended, for metrics and health.
+type CallInfo struct {
+	Op     string
+	Status int           // 0 without an answer
+	Took   time.Duration // without the wait for the budget
+	Err    *Error        // nil when it succeeded
+}
+
+// callKey is the context key of a call's class and source.
+type callKey struct{}
+
+type callClass struct {
+	class  dcr.Class
+	source string
+}
+
+// WithCall says for calls made with the context in which class they are and,
+// of urgent ones, on whose account: sources take turns. Without it a call is
+// urgent and of no source.
+func WithCall(ctx context.Context, class dcr.Class, source string) context.Context {
+	return context.WithValue(ctx, callKey{}, callClass{class, source})
+}
+
+func callOf(ctx context.Context) callClass {
+	c, ok := ctx.Value(callKey{}).(callClass)
+	if !ok {
+		c.class = dcr.Urgent
+	}
+	return c
+}
+
+// opKey is the context key by which the transport knows the operation.
+type opKey struct{}
+
+func (c *Client) with(ctx context.Context, op string) context.Context {
+	return context.WithValue(ctx, opKey{}, c.operations[op])
+}
+
+func opOf(ctx context.Context) operation {
+	op, _ := ctx.Value(opKey{}).(operation)
+	return op
+}

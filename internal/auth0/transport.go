@@ -1,0 +1,171 @@
+package auth0
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"grantd/internal/budget"
+	"grantd/internal/dcr"
+)
+
+const (
+	// maxBody bounds an answer. A page of 100 log entries with bodies is the
+	// largest that is asked for.
+	maxBody = 16 << 20
+	// maxErrorBody bounds what is read of an answer other than 2xx.
+	maxErrorBody = 64 << 10
+)
+
+var errTooLarge = errors.New("answer larger than 16 MiB")
+
+// transport makes requests. It is the SDK's HTTP client.
+type transport struct {
+	http    *http.Client
+	budget  *budget.Budget
+	guard   *guard
+	timeout time.Duration
+	agent   string
+	onCall  func(CallInfo)
+	now     func() time.Time
+}
+
+// Do makes a Management API request. The answer is 2xx and its body is in
+// memory; everything else is an *Error.
+func (t *transport) Do(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	op := opOf(ctx)
+	tok, err := t.guard.get(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	resp, failed := t.limited(req, op, tok)
+	if failed != nil && failed.Reason == dcr.Unauthorized && failed.Status != 0 {
+		renewed, err := t.guard.renewed(ctx, tok)
+		if err != nil {
+			return nil, err
+		}
+		if renewed.value == tok.value {
+			return nil, failed
+		}
+		if req, err = again(req); err != nil {
+			return nil, transportError(op.name, err)
+		}
+		resp, failed = t.limited(req, op, renewed)
+	}
+	if failed != nil {
+		if failed.Reason == dcr.MissingScope {
+			t.guard.lacks(failed.Scope)
+		}
+		return nil, failed
+	}
+	t.guard.accepted()
+	return resp, nil
+}
+
+// again is the request once more, with its body from the start.
+func again(req *http.Request) (*http.Request, error) {
+	next := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return next, nil
+	}
+	if req.GetBody == nil {
+		return nil, errors.New("body cannot be sent again")
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("read body again: %w", err)
+	}
+	next.Body = body
+	return next, nil
+}
+
+// limited makes one request when the budget allows.
+func (t *transport) limited(req *http.Request, op operation, tok token) (*http.Response, *Error) {
+	call := callOf(req.Context())
+	ticket, err := t.budget.Acquire(req.Context(), budget.Call{Group: op.group, Class: call.class, Source: call.source})
+	if err != nil {
+		return nil, transportError(op.name, fmt.Errorf("wait for the rate limit: %w", err))
+	}
+	req.Header.Set("Authorization", "Bearer "+tok.value)
+	resp, failed := t.exchange(req, op.name)
+	if resp != nil {
+		ticket.Done(resp.StatusCode, resp.Header)
+	} else {
+		ticket.Done(0, nil)
+	}
+	if failed != nil {
+		failed.Message = strings.ReplaceAll(failed.Message, tok.value, "[token]")
+		return nil, failed
+	}
+	return resp, nil
+}
+
+// exchange makes one request within the deadline of a call and reads the
+// answer. The answer is returned with an error, too, if there was one.
+func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Error) {
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	defer cancel()
+	if t.agent != "" {
+		req.Header.Set("User-Agent", t.agent)
+	}
+
+	start := t.now()
+	resp, failed := t.roundTrip(req.WithContext(ctx), op)
+	if t.onCall != nil {
+		info := CallInfo{Op: op, Took: t.now().Sub(start), Err: failed}
+		if resp != nil {
+			info.Status = resp.StatusCode
+		}
+		t.onCall(info)
+	}
+	return resp, failed
+}
+
+func (t *transport) roundTrip(req *http.Request, op string) (*http.Response, *Error) {
+	resp, err := t.http.Do(req)
+	if err != nil {
+		return nil, transportError(op, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what arrived will do
+		return resp, statusError(op, resp, body, t.now())
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = errTooLarge
+	}
+	if err != nil {
+		failed := transportError(op, fmt.Errorf("read answer: %w", err))
+		failed.Status = resp.StatusCode
+		return resp, failed
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// newHTTPClient returns an HTTP client that follows no redirect (an API has
+// none) and keeps connections for a burst of calls.
+func newHTTPClient(base http.RoundTripper) *http.Client {
+	if base == nil {
+		base = &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:   true,
+			MaxIdleConns:        100,
+			MaxIdleConnsPerHost: 100,
+			IdleConnTimeout:     90 * time.Second,
+			TLSHandshakeTimeout: 10 * time.Second,
+		}
+	}
+	return &http.Client{
+		Transport:     base,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
