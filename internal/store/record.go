@@ -34,6 +34,9 @@ type Batch struct {
 type Recorded struct {
 	Sightings     int  // of every kind, also those of clients the ledger does not know
 	Registrations int  // those of kind registered
+	Changes       int  // those of kind changed
+	Deletions     int  // those of kind deleted
+	Denials       int  // those of kind denied
 	TenantChanged bool // a connection or an API was edited
 }
 
@@ -143,8 +146,15 @@ func (r *recorder) take(s dcr.Sighting) error {
 		}
 	}
 	r.result.Sightings++
-	if s.Kind == dcr.Registered {
+	switch s.Kind {
+	case dcr.Registered:
 		r.result.Registrations++
+	case dcr.Changed:
+		r.result.Changes++
+	case dcr.Deleted:
+		r.result.Deletions++
+	case dcr.Denied:
+		r.result.Denials++
 	}
 	switch {
 	case s.ClientID != "":

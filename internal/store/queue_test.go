@@ -1,0 +1,209 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+	"grantd/internal/store/storetest"
+)
+
+func TestDue(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	plan := func(id string, class dcr.Class, at time.Time) {
+		record(t, l, registered(id, "log-"+id))
+		settle(t, l, id, dcr.Pending, func(r *dcr.Record) { r.NextAttemptAt, r.Class = at, class })
+	}
+	plan("third", dcr.Urgent, c.at)
+	plan("second", dcr.Urgent, c.at.Add(-time.Second))
+	plan("first", dcr.Urgent, time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC))
+	plan("later", dcr.Urgent, c.at.Add(time.Minute))
+	plan("muchlater", dcr.Urgent, c.at.Add(time.Hour))
+	plan("back", dcr.Background, c.at)
+	plan("backlater", dcr.Background, time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC))
+	tests := []struct {
+		class dcr.Class
+		now   time.Time
+		limit int
+		ids   []string
+		next  time.Time
+	}{
+		{dcr.Urgent, c.at, 10, []string{"first", "second", "third"}, c.at.Add(time.Minute)},
+		{dcr.Urgent, c.at, 2, []string{"first", "second"}, c.at.Add(time.Minute)},
+		{dcr.Urgent, c.at, 0, nil, c.at.Add(time.Minute)},
+		{dcr.Urgent, c.at.Add(-time.Microsecond), 10, []string{"first", "second"}, c.at},
+		{dcr.Urgent, c.at.Add(time.Hour), 10, []string{"first", "second", "third", "later", "muchlater"}, time.Time{}},
+		{dcr.Background, c.at, 10, []string{"back"}, time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{dcr.Background, c.at.Add(-time.Hour), 10, nil, c.at},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.class, tt.now.Sub(c.at), tt.limit), func(t *testing.T) {
+			ids, next, err := l.Due(t.Context(), tt.class, tt.now, tt.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, ids, tt.ids)
+			if !next.Equal(tt.next) {
+				t.Errorf("next %v, want %v", next, tt.next)
+			}
+		})
+	}
+	counts, err := l.DueCounts(t.Context(), c.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, counts, map[dcr.Class]int{dcr.Urgent: 3, dcr.Background: 1})
+}
+
+// inEveryPhase makes a client in each phase, none of them due, and one that
+// failed and waits for its next attempt.
+func inEveryPhase(t *testing.T, l *store.Ledger) {
+	t.Helper()
+	for _, p := range dcr.Phases() {
+		record(t, l, registered(string(p), "log-"+string(p)))
+		settle(t, l, string(p), p, func(r *dcr.Record) { r.Digest, r.Reason, r.LastCheckedAt = "d1", dcr.InternalError, r.FirstSeenAt })
+	}
+	record(t, l, registered("failing", "log-failing"))
+	settle(t, l, "failing", dcr.Pending, func(r *dcr.Record) {
+		r.LastError, r.Attempts, r.NextAttemptAt = dcr.ServerError, 4, r.FirstSeenAt.Add(time.Minute)
+	})
+}
+
+func TestRequeue(t *testing.T) {
+	tests := []struct {
+		which store.Which
+		want  []string
+	}{
+		{store.Blocked, []string{"blocked"}},
+		{store.Failing, []string{"failing"}},
+		{store.Refused, []string{"refused"}},
+		{store.All, []string{"blocked", "failing", "pending", "ready", "refused"}},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.which), func(t *testing.T) {
+			c := newClock()
+			l := storetest.Open(t, c.option)
+			inEveryPhase(t, l)
+			working := client(t, l, tt.want[0])
+			cause := dcr.Cause{Feed: dcr.FeedConfig}
+			n, err := l.Requeue(t.Context(), tt.which, dcr.Urgent, cause)
+			if err != nil || n != len(tt.want) {
+				t.Errorf("%d requeued, want %d; error %v", n, len(tt.want), err)
+			}
+			ids, _, err := l.Due(t.Context(), dcr.Urgent, c.at, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, ids, tt.want)
+			diff(t, client(t, l, tt.want[0]).Cause, cause)
+			if settled, err := l.Save(t.Context(), dcr.Outcome{Record: working}); settled || err != nil {
+				t.Errorf("a save from before settled (%v) or failed: %v", settled, err)
+			}
+		})
+	}
+	if _, err := storetest.Open(t).Requeue(t.Context(), "some", dcr.Urgent, dcr.Cause{}); err == nil {
+		t.Error("an unknown selection was taken")
+	}
+}
+
+func TestSetDigest(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	inEveryPhase(t, l)
+	record(t, l, registered("fresh", "log-fresh"))
+	record(t, l, registered("checked", "log-checked"))
+	settle(t, l, "checked", dcr.Ready, func(r *dcr.Record) { r.Digest = "d2" })
+	working := client(t, l, "ready")
+
+	n, err := l.SetDigest(t.Context(), "d2")
+	if err != nil || n != 6 {
+		t.Errorf("%d requeued, want 6; error %v", n, err)
+	}
+	ids, _, err := l.Due(t.Context(), dcr.Background, c.at, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, ids, []string{"blocked", "pending", "ready", "refused"})
+	r := client(t, l, "refused")
+	if r.Phase != dcr.Pending || r.Reason != dcr.Unchecked || r.Class != dcr.Background {
+		t.Errorf("the refused one: %+v", r)
+	}
+	diff(t, r.Cause, dcr.Cause{Feed: dcr.FeedConfig, Digest: "d2"})
+	if r := client(t, l, "fresh"); r.Class != dcr.Urgent || r.Cause.LogID != "log-fresh" {
+		t.Errorf("the fresh one lost its urgency or its cause: %+v", r)
+	}
+	if r := client(t, l, "checked"); r.Phase != dcr.Ready {
+		t.Errorf("the one checked already: %+v", r)
+	}
+	if r := client(t, l, "gone"); r.Phase != dcr.Gone || !r.NextAttemptAt.IsZero() {
+		t.Errorf("the gone one: %+v", r)
+	}
+	if settled, err := l.Save(t.Context(), dcr.Outcome{Record: working}); settled || err != nil {
+		t.Errorf("a save from before settled (%v) or failed: %v", settled, err)
+	}
+	if digest, err := l.Digest(t.Context()); digest != "d2" || err != nil {
+		t.Errorf("digest %q, error %v", digest, err)
+	}
+	if n, err := l.SetDigest(t.Context(), "d2"); n != 0 || err != nil {
+		t.Errorf("the same digest again: %d requeued, error %v", n, err)
+	}
+}
+
+// TestSetDigestInterrupted: stopped between two transactions, it goes on when
+// it is called again, and does not look finished before.
+func TestSetDigestInterrupted(t *testing.T) {
+	const clients = 1300
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	l := storetest.Open(t, func(o *store.Options) {
+		o.Now = func() time.Time {
+			if calls++; calls == 700 {
+				cancel()
+			}
+			return now
+		}
+	})
+	var all []dcr.Sighting
+	for i := range clients {
+		s := registered(fmt.Sprintf("tpc_%04d", i), fmt.Sprint("log", i))
+		s.Class = dcr.Background
+		all = append(all, s)
+	}
+	record(t, l, all...)
+	calls = 0
+	n, err := l.SetDigest(ctx, "d1")
+	if !errors.Is(err, context.Canceled) || n == 0 || n >= clients {
+		t.Fatalf("%d requeued, error %v", n, err)
+	}
+	if digest, err := l.Digest(t.Context()); digest != "" || err != nil {
+		t.Errorf("digest %q, error %v", digest, err)
+	}
+	settle(t, l, "tpc_0000", dcr.Ready, func(r *dcr.Record) { r.Digest = "d1" })
+	if n, err := l.SetDigest(t.Context(), "d1"); n != clients-1 || err != nil {
+		t.Errorf("%d requeued, error %v", n, err)
+	}
+	unchecked := 0
+	for after := ""; ; {
+		page, next, err := l.Clients(t.Context(), store.Query{Phase: dcr.Pending, Limit: 1000, After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page {
+			if r.Reason == dcr.Unchecked {
+				unchecked++
+			}
+		}
+		if after = next; next == "" {
+			break
+		}
+	}
+	if unchecked != clients-1 {
+		t.Errorf("%d are unchecked, want %d", unchecked, clients-1)
+	}
+}
