@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"grantd/internal/auth0"
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+)
+
+// applied is what became of a part of the plan.
+type applied struct {
+	finding plan.Finding
+	changes []dcr.Change
+	err     error
+}
+
+// results are the applied parts and the grant that resulted, if any.
+type results struct {
+	promote, connect, grant applied
+	made                    *dcr.Grant // the client's grant now, nil when unknown
+	created                 bool       // whether this job created it
+}
+
+// apply makes the plan's parts true, at the same time.
+func (j *job) apply(ctx context.Context, o plan.Observed, p plan.Plan) results {
+	var res results
+	var wg sync.WaitGroup
+	wg.Go(func() { res.connect = j.applyConnect(ctx, o, p.Connect) })
+	wg.Go(func() { res.promote = j.applyPromote(ctx, o, p.Promote) })
+	wg.Go(func() { res.grant, res.made, res.created = j.applyGrant(ctx, o, p.Grant) })
+	wg.Wait()
+	return res
+}
+
+// change is the journal's account of a step that was made.
+func (j *job) change(s plan.Step, correlationID string, at time.Time) dcr.Change {
+	c := s.Change()
+	c.CorrelationID, c.At = correlationID, at
+	return c
+}
+
+func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part) applied {
+	a := applied{finding: part.Result}
+	for _, s := range part.Steps {
+		id := j.r.correlationID()
+		j.log.InfoContext(ctx, "[dcr] promoting client", "change", s.After)
+		got, err := j.r.tenant.PatchClient(ctx, id, o.Client.ID, s.Patch)
+		if err != nil {
+			a.err = err
+			return a
+		}
+		a.changes = append(a.changes, j.change(s, id, j.r.now()))
+		got.ExternalClientID = o.Client.ExternalClientID // the answer to a PATCH may leave it out
+		o.Client = got
+		if again := plan.Compute(j.s.Desired, o).Promote; len(again.Steps) > 0 {
+			a.finding = plan.Finding{Reason: dcr.RejectedByAuth0, Message: "Auth0 took the change of the client and did not keep it"}
+		}
+	}
+	return a
+}
+
+func (j *job) applyConnect(ctx context.Context, o plan.Observed, part plan.Part) applied {
+	a := applied{finding: part.Result}
+	perClient := false
+	for _, s := range part.Steps {
+		var c *dcr.Change
+		var err error
+		if s.Kind == dcr.StepDomainLevel {
+			c, err = j.promoteConnection(ctx, s)
+		} else {
+			perClient = true
+			c, err = j.enableConnection(ctx, o.Client.ID, s)
+		}
+		if c != nil {
+			a.changes = append(a.changes, *c)
+		}
+		if err != nil {
+			a.err = err
+			return a
+		}
+	}
+	if perClient {
+		a.finding, a.err = j.readBack(ctx, o, part)
+	}
+	return a
+}
+
+func (j *job) enableConnection(ctx context.Context, clientID string, s plan.Step) (*dcr.Change, error) {
+	id, at, err := j.r.enabler.enable(ctx, s.Connection.ID, clientID, j.pass)
+	if err != nil {
+		return nil, err
+	}
+	c := j.change(s, id, at)
+	return &c, nil
+}
+
+// promoteConnection promotes a connection to domain level, once for all the
+// clients that wait for it: the facts are asked again first.
+func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, error) {
+	select {
+	case j.r.promoting <- struct{}{}:
+		defer func() { <-j.r.promoting }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if j.r.facts.promoted(s.Connection.Name) {
+		return nil, nil
+	}
+	id := j.r.correlationID()
+	if err := j.r.tenant.PromoteConnection(ctx, id, s.Connection.ID); err != nil {
+		return nil, err
+	}
+	j.r.facts.setPromoted(s.Connection)
+	j.log.InfoContext(ctx, "[dcr] promoted connection to domain level", "connection", s.Connection.Name)
+	c := j.change(s, id, j.r.now())
+	return &c, nil
+}
+
+// readBack looks whether Auth0 kept the connections it just enabled: for
+// third-party clients it documents domain-level ones only.
+func (j *job) readBack(ctx context.Context, o plan.Observed, part plan.Part) (plan.Finding, error) {
+	conns, err := j.readConnections(ctx, o.Connections)
+	if errors.Is(err, errClientGone) {
+		err = auth0.ErrNotFound
+	}
+	if err != nil {
+		return plan.Finding{}, err
+	}
+	for _, c := range conns {
+		if c.Connection != nil && !c.Connection.DomainLevel && c.Enabled == plan.No {
+			return plan.NotDomainLevel(c.Name), nil
+		}
+	}
+	return part.Result, nil
+}
+
+func (j *job) applyGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
+	a, grant, created = j.makeGrant(ctx, o, part)
+	if a.err == nil || o.Grant.Known || !mayExist(a.err) {
+		return a, grant, created
+	}
+	// It was created unseen, and Auth0 would not: perhaps there is one.
+	var err error
+	if o.Grant, err = j.grant(ctx); err != nil {
+		return applied{finding: part.Result, err: err}, nil, false
+	}
+	if o.Grant.Grant == nil {
+		return a, nil, false
+	}
+	return j.makeGrant(ctx, o, plan.ComputeGrant(j.s.Desired, o))
+}
+
+// mayExist reports whether a refused creation leaves open that the grant
+// exists: a conflict says so, and for want of permission or room Auth0 may not
+// have looked.
+func mayExist(err error) bool {
+	r := reasonOf(err)
+	return errors.Is(err, auth0.ErrConflict) || r == dcr.MissingScope || r == dcr.LimitReached
+}
+
+func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
+	a.finding, grant = part.Result, o.Grant.Grant
+	for _, s := range part.Steps {
+		id := j.r.correlationID()
+		before := j.r.now()
+		var got dcr.Grant
+		var err error
+		msg := "[dcr] updated client grant"
+		if s.Grant.ID == "" {
+			msg, created = "[dcr] created client grant", true
+			s.Grant.Scopes = s.Scopes
+			got, err = j.r.tenant.CreateGrant(ctx, id, s.Grant)
+		} else {
+			got, err = j.r.tenant.SetGrantScopes(ctx, id, s.Grant, s.Scopes)
+		}
+		if err != nil {
+			a.err = err
+			return a, grant, false
+		}
+		at := j.r.now()
+		j.log.InfoContext(ctx, msg, "audience", j.s.Desired.Audience, "scopes", s.Scopes, "took", at.Sub(before))
+		a.changes, grant = append(a.changes, j.change(s, id, at)), &got
+	}
+	return a, grant, created
+}

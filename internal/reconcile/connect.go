@@ -1,0 +1,159 @@
+package reconcile
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"grantd/internal/dcr"
+)
+
+const (
+	// maxEnable is how many clients one PATCH /connections/{id}/clients takes.
+	maxEnable = 50
+	// linger is how long a batch waits for clients that are on their way.
+	linger = 20 * time.Millisecond
+)
+
+// enabler gathers clients that need a connection at about the same time into
+// one call. A batch is sent when it is full, when no other client is on its
+// way, or after linger; a lone client does not wait at all.
+type enabler struct {
+	tenant Connector
+	newID  func() string
+	now    func() time.Time
+
+	mu     sync.Mutex
+	coming int // clients that may yet need a connection
+	open   map[string]*batch
+}
+
+// batch is the clients of one call. Its fields are guarded by the enabler's
+// mutex until done is closed, and read-only from then on.
+type batch struct {
+	connectionID string
+	ids          []string
+	waiting      int
+	ctx          context.Context
+	cancel       context.CancelFunc
+	timer        *time.Timer
+	done         chan struct{}
+	results      map[string]enabled
+}
+
+type enabled struct {
+	correlationID string
+	at            time.Time
+	err           error
+}
+
+func newEnabler(t Connector, newID func() string, now func() time.Time) *enabler {
+	return &enabler{tenant: t, newID: newID, now: now, open: map[string]*batch{}}
+}
+
+// expect announces a client that may need a connection. The returned function
+// says that it needs none any more; calling it again does nothing.
+func (e *enabler) expect() (pass func()) {
+	e.mu.Lock()
+	e.coming++
+	e.mu.Unlock()
+	return sync.OnceFunc(func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.coming--
+		e.sendIfAlone()
+	})
+}
+
+// sendIfAlone sends what waits when nobody else is on the way. The caller
+// holds the mutex.
+func (e *enabler) sendIfAlone() {
+	if e.coming > 0 {
+		return
+	}
+	for _, b := range e.open {
+		e.send(b)
+	}
+}
+
+// enable enables the connection for the client, in one call with others.
+func (e *enabler) enable(ctx context.Context, connectionID, clientID string, pass func()) (string, time.Time, error) {
+	pass()
+	b := e.join(ctx, connectionID, clientID)
+	select {
+	case <-b.done:
+		r := b.results[clientID]
+		return r.correlationID, r.at, r.err
+	case <-ctx.Done():
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if b.waiting--; b.waiting == 0 {
+			b.cancel() // nobody wants it any more
+		}
+		return "", time.Time{}, ctx.Err()
+	}
+}
+
+func (e *enabler) join(ctx context.Context, connectionID, clientID string) *batch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b := e.open[connectionID]
+	if b == nil {
+		b = &batch{connectionID: connectionID, done: make(chan struct{}), results: map[string]enabled{}}
+		// The call serves them all, so one client's end must not end it.
+		b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		b.timer = time.AfterFunc(linger, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.send(b)
+		})
+		e.open[connectionID] = b
+	}
+	b.ids = append(b.ids, clientID)
+	b.waiting++
+	if len(b.ids) == maxEnable {
+		e.send(b)
+	}
+	e.sendIfAlone()
+	return b
+}
+
+// send closes the batch and makes its call. The caller holds the mutex.
+func (e *enabler) send(b *batch) {
+	if e.open[b.connectionID] != b {
+		return // sent already
+	}
+	delete(e.open, b.connectionID)
+	b.timer.Stop()
+	go func() {
+		defer b.cancel()
+		defer close(b.done)
+		e.call(b, b.ids)
+	}()
+}
+
+// call enables ids; when Auth0 refuses the lot it halves them, so that one bad
+// client, deleted meanwhile say, does not stand in the way of the others.
+func (e *enabler) call(b *batch, ids []string) {
+	id := e.newID()
+	err := e.tenant.EnableConnection(b.ctx, id, b.connectionID, ids)
+	if err != nil && len(ids) > 1 && refusal(err) {
+		e.call(b, ids[:len(ids)/2])
+		e.call(b, ids[len(ids)/2:])
+		return
+	}
+	for _, c := range ids {
+		b.results[c] = enabled{correlationID: id, at: e.now(), err: err}
+	}
+}
+
+// refusal reports whether Auth0 refused the content of a call, rather than
+// the call as such.
+func refusal(err error) bool {
+	switch reasonOf(err) {
+	case dcr.RejectedByAuth0, dcr.ChangedMeanwhile:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,200 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+)
+
+// LoopOptions of a Loop. Ledger, Reconciler and Logger are required.
+type LoopOptions struct {
+	Ledger     Ledger
+	Reconciler *Reconciler
+	Logger     *slog.Logger
+	Now        func() time.Time
+	// Workers is how many clients are worked on at once, 1 or more; 100 when
+	// zero. Background work takes at most half of them.
+	Workers int
+	// Drain is how long workers may go on after the loop was told to stop.
+	Drain time.Duration
+	// OnSaved is told of each outcome once it is kept. It must not block.
+	OnSaved func(was dcr.Record, o dcr.Outcome)
+}
+
+// Loop works on whatever is due in the ledger.
+type Loop struct {
+	o    LoopOptions
+	wake chan struct{}
+	done chan string
+
+	inflight map[string]dcr.Class // owned by Run
+	running  map[dcr.Class]int
+}
+
+// NewLoop returns a Loop; Run runs it.
+func NewLoop(o LoopOptions) *Loop {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Workers == 0 {
+		o.Workers = 100
+	}
+	if o.OnSaved == nil {
+		o.OnSaved = func(dcr.Record, dcr.Outcome) {}
+	}
+	return &Loop{
+		o: o, wake: make(chan struct{}, 1), done: make(chan string),
+		inflight: map[string]dcr.Class{}, running: map[dcr.Class]int{},
+	}
+}
+
+// Wake makes the loop look for due clients now. It carries nothing, never
+// blocks, and many wakes are one.
+func (l *Loop) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	ledgerRetry = time.Second
+	// dueSlack keeps the timer from firing a hair before the record is due.
+	dueSlack = time.Millisecond
+)
+
+// Run works until ctx ends. It then starts nothing new, gives the workers
+// Drain to finish, interrupts those that have not, and returns when all are
+// done. What was not finished is still due in the ledger.
+func (l *Loop) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var workers sync.WaitGroup
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		timer.Reset(l.dispatch(ctx, work, &workers))
+		select {
+		case <-ctx.Done():
+		case <-l.wake:
+		case <-timer.C:
+		case id := <-l.done:
+			l.finished(id)
+		}
+	}
+	interrupt := time.AfterFunc(l.o.Drain, stop)
+	defer interrupt.Stop()
+	for len(l.inflight) > 0 {
+		l.finished(<-l.done)
+	}
+	workers.Wait()
+	return nil
+}
+
+func (l *Loop) finished(id string) {
+	l.running[l.inflight[id]]--
+	delete(l.inflight, id)
+}
+
+// dispatch starts workers for what is due and returns when to look again.
+func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time.Duration {
+	wait := time.Hour
+	now := l.o.Now()
+	for _, class := range []dcr.Class{dcr.Urgent, dcr.Background} {
+		free := l.free(class)
+		// Clients being worked on are still due in the ledger: ask beyond them.
+		ids, next, err := l.o.Ledger.Due(ctx, class, now, free+len(l.inflight))
+		if err != nil {
+			if ctx.Err() == nil {
+				l.o.Logger.Error("look for due clients", "error", err)
+			}
+			return ledgerRetry
+		}
+		if !next.IsZero() {
+			wait = min(wait, max(0, next.Sub(now))+dueSlack)
+		}
+		for _, id := range ids {
+			if _, busy := l.inflight[id]; busy || free == 0 {
+				continue
+			}
+			free--
+			l.inflight[id] = class
+			l.running[class]++
+			workers.Go(func() {
+				l.work(work, id)
+				l.done <- id
+			})
+		}
+	}
+	return wait
+}
+
+func (l *Loop) free(c dcr.Class) int {
+	total := l.o.Workers - len(l.inflight)
+	if c == dcr.Background {
+		return max(0, min(total, (l.o.Workers+1)/2-l.running[c]))
+	}
+	return max(0, total)
+}
+
+// work reconciles one client and saves what came of it.
+func (l *Loop) work(ctx context.Context, id string) {
+	rec, err := l.o.Ledger.Client(ctx, id)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.o.Logger.Error("read due client", "client_id", id, "error", err)
+			l.pause(ctx)
+		}
+		return
+	}
+	o := l.reconcile(ctx, rec)
+	// Changes were made in Auth0: they are saved even when we are to stop.
+	for keep := context.WithoutCancel(ctx); ; {
+		_, err := l.o.Ledger.Save(keep, o)
+		switch {
+		case err == nil:
+			l.o.OnSaved(rec, o)
+			return
+		case errors.Is(err, store.ErrNotFound):
+			return // forgotten meanwhile
+		}
+		l.o.Logger.Error("save outcome", "client_id", id, "error", err)
+		if l.pause(ctx); ctx.Err() != nil {
+			return // still due: the next start looks again
+		}
+	}
+}
+
+// pause keeps a worker on its client while the ledger is in trouble: let go,
+// the client would be reconciled again at once, and again.
+func (l *Loop) pause(ctx context.Context) {
+	t := time.NewTimer(ledgerRetry)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// reconcile keeps a defect that one client brings to light from stopping the
+// work on the others.
+func (l *Loop) reconcile(ctx context.Context, rec dcr.Record) (o dcr.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.o.Logger.Error("reconcile client", "client_id", rec.ClientID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			rec.Phase, rec.Reason, rec.Message = dcr.Pending, dcr.InternalError, "a defect in grantd; see the log"
+			rec.Attempts++
+			rec.LastError = dcr.InternalError
+			rec.NextAttemptAt = l.o.Now().Add(backoff(rec.Attempts, retryMin, retryMax))
+			o = dcr.Outcome{Record: rec}
+		}
+	}()
+	return l.o.Reconciler.Reconcile(ctx, rec)
+}

@@ -1,0 +1,170 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"grantd/internal/auth0"
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+)
+
+// Options of a Reconciler. All are required but Now.
+type Options struct {
+	Tenant Tenant
+	// Prefix begins every correlation id; at most 48 bytes. Auth0 cuts the
+	// header at 64. https://auth0.com/docs/api/management/v2
+	Prefix   string
+	Settings Settings
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Reconciler brings one client at a time to the desired state. It is safe for
+// concurrent use by different clients.
+type Reconciler struct {
+	tenant   Tenant
+	prefix   string
+	log      *slog.Logger
+	now      func() time.Time
+	settings atomic.Pointer[Settings]
+	facts    *facts
+	enabler  *enabler
+	// promoting is held while a connection is promoted to domain level.
+	promoting chan struct{}
+}
+
+// New returns a Reconciler.
+func New(o Options) *Reconciler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Reconciler{tenant: o.Tenant, prefix: o.Prefix, log: o.Logger, now: o.Now, promoting: make(chan struct{}, 1)}
+	r.facts = newFacts(o.Tenant, o.Now)
+	r.enabler = newEnabler(o.Tenant, r.correlationID, o.Now)
+	r.settings.Store(&o.Settings)
+	return r
+}
+
+// SetSettings replaces the settings. Clients being worked on finish with the
+// old ones; making the others due is the ledger's part.
+func (r *Reconciler) SetSettings(s Settings) { r.settings.Store(&s) }
+
+// TenantChanged forgets what is known of connections and the API.
+func (r *Reconciler) TenantChanged() { r.facts.invalidate() }
+
+// Warm fetches the facts ahead of the first client, who would wait for them.
+func (r *Reconciler) Warm(ctx context.Context) error {
+	_, _, _, err := r.facts.get(ctx, r.settings.Load().Desired, factsTTL)
+	return err
+}
+
+func (r *Reconciler) correlationID() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails, see its documentation
+	return r.prefix + hex.EncodeToString(b[:])
+}
+
+// Reconcile brings the record's client to the desired state, or finds out why
+// it cannot be. It never fails: what went wrong is in the outcome.
+func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome {
+	j := &job{r: r, s: r.settings.Load(), rec: rec, was: rec, started: r.now()}
+	j.log = r.log.With("client_id", rec.ClientID, "cause", rec.Cause)
+	ctx = auth0.WithCall(ctx, rec.Class, "")
+	j.pass = r.enabler.expect()
+	defer j.pass()
+	j.run(ctx)
+	return dcr.Outcome{Record: j.rec, Changes: j.changes}
+}
+
+// job is one record on its way through the reconciler.
+type job struct {
+	r       *Reconciler
+	s       *Settings
+	log     *slog.Logger
+	was     dcr.Record // as it came
+	rec     dcr.Record // as it will be saved
+	changes []dcr.Change
+	started time.Time
+	pass    func() // says that no connection will be needed
+}
+
+func (j *job) run(ctx context.Context) {
+	j.rec.Cause.Digest = j.s.Desired.Digest()
+	j.rec.Plan = nil
+	o, err := j.observe(ctx)
+	if errors.Is(err, errClientGone) {
+		j.gone()
+		return
+	}
+	if err != nil {
+		j.failed(err)
+		return
+	}
+	j.describe(o.Client)
+	if v := j.s.Policy.Decide(o.Client, j.s.OwnClientID); !v.Eligible {
+		j.refused(v.Reason, v.Message)
+		return
+	}
+	p, err := j.plan(ctx, &o)
+	if err != nil {
+		j.failed(err)
+		return
+	}
+	if !p.Connect.Has(dcr.StepConnect) {
+		j.pass()
+	}
+	if j.s.Desired.DryRun && len(p.Steps()) > 0 {
+		j.planned(p)
+		return
+	}
+	j.settle(j.apply(ctx, o, p))
+}
+
+// plan computes the plan. Before a cached fact is blamed for a client that
+// cannot become ready, it is read again.
+func (j *job) plan(ctx context.Context, o *plan.Observed) (plan.Plan, error) {
+	conns, api, age, err := j.r.facts.get(ctx, j.s.Desired, factsTTL)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p := plan.Compute(j.s.Desired, withFacts(o, conns, api))
+	if age <= factsRecheck || !blamesFacts(p) {
+		return p, nil
+	}
+	if conns, api, _, err = j.r.facts.get(ctx, j.s.Desired, factsRecheck); err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.Compute(j.s.Desired, withFacts(o, conns, api)), nil
+}
+
+// withFacts lays the facts into what was observed of the client itself.
+func withFacts(o *plan.Observed, conns []plan.Connection, api plan.API) plan.Observed {
+	enabledFor := o.Connections
+	o.API, o.Connections = api, conns
+	for _, e := range enabledFor {
+		for i := range o.Connections {
+			if o.Connections[i].Name == e.Name {
+				o.Connections[i].Enabled = e.Enabled
+			}
+		}
+	}
+	return *o
+}
+
+func blamesFacts(p plan.Plan) bool {
+	return !p.Connect.Result.Status || !p.Grant.Result.Status || p.Grant.Result.Reason == dcr.ScopesUndefined
+}
+
+// describe copies to the record what people want to see of the client.
+func (j *job) describe(c dcr.Client) {
+	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode = c.Name, c.Callbacks, c.Mode()
+	if c.CIMD() {
+		j.rec.Registration = dcr.RegistrationCIMD
+	}
+}

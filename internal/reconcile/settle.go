@@ -1,0 +1,188 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+)
+
+// settle turns what became of the parts into the record's new state.
+func (j *job) settle(res results) {
+	now := j.r.now()
+	j.rec.LastCheckedAt, j.rec.Digest = now, j.s.Desired.Digest()
+	parts := []struct {
+		applied
+		condition *dcr.Condition
+	}{
+		{res.promote, &j.rec.Conditions.Promoted},
+		{res.connect, &j.rec.Conditions.Connected},
+		{res.grant, &j.rec.Conditions.Granted},
+	}
+	switch {
+	case res.made != nil:
+		j.rec.GrantMade = res.created || (j.rec.GrantMade && j.rec.GrantID == res.made.ID)
+		j.rec.GrantID = res.made.ID
+	case errors.Is(res.grant.err, errClientGone), reasonOf(res.grant.err) == dcr.ChangedMeanwhile:
+		j.rec.GrantID, j.rec.GrantMade = "", false // deleted meanwhile
+	}
+	var failure error
+	var blocker plan.Finding
+	for _, p := range parts {
+		j.changes = append(j.changes, p.changes...)
+		f := p.finding
+		if p.err != nil {
+			f = plan.Finding{Reason: reasonOf(p.err), Message: messageOf(p.err)}
+		}
+		set(p.condition, f, now)
+		switch {
+		case f.Status:
+		case p.err == nil, needsPerson(f.Reason):
+			if blocker.Reason == "" {
+				blocker = f
+			}
+		case failure == nil || errors.Is(p.err, context.Canceled):
+			failure = p.err
+		}
+	}
+	switch {
+	case failure != nil:
+		j.failed(failure)
+	case blocker.Reason != "":
+		j.blocked(blocker.Reason, blocker.Message)
+	default:
+		j.ready(now)
+	}
+}
+
+func set(c *dcr.Condition, f plan.Finding, now time.Time) {
+	if c.Since.IsZero() || c.Status != f.Status {
+		c.Since = now
+	}
+	c.Status, c.Reason, c.Message = f.Status, f.Reason, f.Message
+}
+
+func (j *job) ready(now time.Time) {
+	j.phase(dcr.Ready, "", "")
+	j.rec.NextAttemptAt, j.rec.Class, j.rec.Attempts, j.rec.LastError = time.Time{}, "", 0, ""
+	if j.rec.ReadyAt.IsZero() {
+		j.rec.ReadyAt = now
+		if !j.rec.RegisteredAt.IsZero() {
+			j.rec.TimeToReady = max(0, now.Sub(j.rec.RegisteredAt))
+		}
+	}
+	if j.was.Phase != dcr.Ready && (len(j.changes) > 0 || j.was.ReadyAt.IsZero()) {
+		j.log.Info("[dcr] promoted+enabled+granted", "audience", j.s.Desired.Audience,
+			"scopes", j.s.Desired.Scopes, "took", now.Sub(j.started))
+	}
+}
+
+// blocked: a person must act. Looked at again by itself, ever more seldom.
+func (j *job) blocked(r dcr.Reason, message string) {
+	if j.was.Phase != dcr.Blocked || j.was.Reason != r {
+		j.rec.Attempts = 0
+		j.log.Warn("[dcr] client blocked", "reason", r, "message", message)
+	}
+	j.phase(dcr.Blocked, r, message)
+	j.again(backoff(j.rec.Attempts+1, recheckMin, recheckMax), dcr.Background, "")
+}
+
+func (j *job) refused(r dcr.Reason, message string) {
+	if j.was.Phase != dcr.Refused || j.was.Reason != r {
+		j.log.Warn("[dcr] refused client", "reason", r, "message", message)
+	}
+	j.phase(dcr.Refused, r, message)
+	j.done()
+}
+
+func (j *job) gone() {
+	if !j.was.Checked() && j.was.Reason != dcr.NotFoundYet {
+		j.phase(dcr.Pending, dcr.NotFoundYet, "Auth0 does not know this client yet")
+		j.again(freshRetry, j.rec.Class, dcr.NotFoundYet)
+		return
+	}
+	if j.was.Phase != dcr.Gone {
+		j.log.Info("[dcr] client is gone")
+	}
+	j.phase(dcr.Gone, dcr.DeletedInAuth, "the client does not exist in Auth0")
+	j.rec.GrantID, j.rec.GrantMade, j.rec.Conditions = "", false, dcr.Conditions{}
+	j.done()
+}
+
+// done: nothing more to do until something changes.
+func (j *job) done() {
+	j.rec.LastCheckedAt, j.rec.Digest = j.r.now(), j.s.Desired.Digest()
+	j.rec.NextAttemptAt, j.rec.Class, j.rec.Attempts, j.rec.LastError = time.Time{}, "", 0, ""
+}
+
+// failed: it goes wrong now and may go right later; or it was interrupted,
+// which counts for nothing.
+func (j *job) failed(err error) {
+	r := reasonOf(err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		j.rec.NextAttemptAt = j.r.now()
+		j.phase(dcr.Pending, j.was.Reason, j.was.Message)
+		return
+	case needsPerson(r):
+		j.blocked(r, messageOf(err))
+		return
+	}
+	if r == dcr.ChangedMeanwhile {
+		j.r.facts.invalidate()
+	}
+	wait := max(backoff(j.rec.Attempts+1, retryMin, retryMax), retryAfter(err))
+	class := j.rec.Class
+	if j.rec.Attempts >= urgentAttempts {
+		class = dcr.Background // whoever waited has given up by now
+	}
+	j.phase(dcr.Pending, r, messageOf(err))
+	j.again(wait, class, r)
+	j.log.Warn("[dcr] attempt failed", "reason", r, "error", err, "attempts", j.rec.Attempts, "again_in", wait.Round(time.Millisecond))
+}
+
+// planned keeps what a dry run would do.
+func (j *job) planned(p plan.Plan) {
+	j.phase(dcr.Pending, dcr.DryRun, "dry run: nothing was written")
+	for _, s := range p.Steps() {
+		j.rec.Plan = append(j.rec.Plan, s.Change())
+	}
+	j.done()
+	j.again(dryRunRecheck, dcr.Background, "")
+	j.rec.Attempts = 0
+	j.log.Info("[dcr] dry run", "steps", len(j.rec.Plan))
+}
+
+func (j *job) again(wait time.Duration, c dcr.Class, lastError dcr.Reason) {
+	if c == "" {
+		c = dcr.Background
+	}
+	j.rec.Attempts++
+	j.rec.NextAttemptAt, j.rec.Class, j.rec.LastError = j.r.now().Add(wait), c, lastError
+}
+
+func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
+	j.rec.Phase, j.rec.Reason, j.rec.Message = p, r, message
+}
+
+// Repaired lists the conditions that had been true and had to be made true
+// again by the outcome's changes: drift, not onboarding.
+func Repaired(was dcr.Record, o dcr.Outcome) []string {
+	did := func(kinds ...dcr.StepKind) bool {
+		return slices.ContainsFunc(o.Changes, func(c dcr.Change) bool { return slices.Contains(kinds, c.Step) })
+	}
+	var names []string
+	if was.Conditions.Promoted.Status && did(dcr.StepPromote) {
+		names = append(names, "promoted")
+	}
+	if was.Conditions.Connected.Status && did(dcr.StepConnect, dcr.StepDomainLevel) {
+		names = append(names, "connected")
+	}
+	if was.Conditions.Granted.Status && did(dcr.StepGrant) {
+		names = append(names, "granted")
+	}
+	return names
+}
