@@ -201,8 +201,9 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%w%s; stop that one, or ask it over its control socket", ErrLocked, lockHolder(path))
 	case errors.Is(err, ErrCorrupt):
-		// bbolt panicked and left the file open, and with it the lock.
-		return nil, errors.Join(err, file.Close())
+		// bbolt panicked and left the file open, locked and mapped. The mapping
+		// would keep the lock even after the file is closed.
+		return nil, errors.Join(err, syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 	case isSystem(err) && !readOnly:
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case isSystem(err), errors.Is(err, ErrUnsafe):
