@@ -1,0 +1,128 @@
+package config
+
+import (
+	"log/slog"
+	"slices"
+
+	"grantd/internal/plan"
+	"grantd/internal/policy"
+)
+
+// Off is the value that turns a listener or a schedule off.
+const Off = "off"
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The log formats.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Config is a valid configuration. It is not changed once loaded, and prints
+// without its secrets.
+type Config struct {
+	Domain       string  // MGMT_DOMAIN: a host in lower case, with a port only beside GRANTD_MGMT_URL
+	ClientID     string  // MGMT_CLIENT_ID
+	ClientSecret Secret  // MGMT_CLIENT_SECRET
+	MgmtURL      string  // GRANTD_MGMT_URL: https://host[:port], no slash at the end
+	MgmtRPS      float64 // GRANTD_MGMT_RPS: calls a second; 0 is learned
+
+	Audience        string               // OAUTH_AUDIENCE, byte for byte
+	ToolScopes      []string             // TOOL_SCOPES, sorted, each once
+	RequiredScopes  []string             // REQUIRED_SCOPES, sorted, each once
+	ScopeMode       plan.ScopeMode       // GRANTD_SCOPE_MODE
+	Connections     []string             // GOOGLE_CONNECTION_NAME: at least one, as ordered
+	ConnectionLevel plan.ConnectionLevel // GRANTD_CONNECTION_LEVEL
+	AllowedClients  []string             // GRANTD_ALLOWED_CLIENTS, as ordered, each once
+	Policy          policy.Policy        // the same, parsed
+	DryRun          bool                 // GRANTD_DRY_RUN
+
+	WebhookSecret         Secret // LOG_WEBHOOK_SECRET: at least 16 bytes
+	WebhookSecretPrevious Secret // LOG_WEBHOOK_SECRET_PREVIOUS: the same, or unset
+	WebhookPath           string // GRANTD_WEBHOOK_PATH: begins with a slash
+
+	Listen      string // GRANTD_LISTEN: host:port
+	AdminListen string // GRANTD_ADMIN_LISTEN: host:port; empty when off
+	AdminToken  Secret // GRANTD_ADMIN_TOKEN
+
+	StateDir string // GRANTD_STATE_DIR
+	Socket   string // GRANTD_SOCKET
+
+	PollSchedule  string // GRANTD_POLL_SCHEDULE: a spec cron.ParseStandard takes, or Off
+	SweepSchedule string // GRANTD_SWEEP_SCHEDULE: the same
+
+	LogFormat LogFormat  // GRANTD_LOG_FORMAT
+	LogLevel  slog.Level // GRANTD_LOG_LEVEL
+
+	origins map[string]Origin
+}
+
+// Scopes are the desired scopes: ToolScopes and RequiredScopes together,
+// sorted, each once.
+func (c *Config) Scopes() []string {
+	all := slices.Concat(c.ToolScopes, c.RequiredScopes)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Origin says where a variable's value came from.
+type Origin string
+
+// The origins.
+const (
+	FromDefault    Origin = "default"
+	FromEnv        Origin = "env"        // the process environment
+	FromEnvFile    Origin = "env-file"   // the file of --env-file
+	FromFile       Origin = "file"       // the file that NAME_FILE names
+	FromCredential Origin = "credential" // a systemd credential
+)
+
+// Origin says where the value of the variable called name came from. An alias
+// counts for its variable.
+func (c *Config) Origin(name string) Origin {
+	if o, ok := c.origins[name]; ok {
+		return o
+	}
+	return FromDefault
+}
+
+// Setting is the value of one variable, fit to be shown.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"` // "[redacted]" or "[unset]" for a secret
+	Origin Origin `json:"origin"`
+	Secret bool   `json:"secret"`
+}
+
+// Redacted is the whole configuration in the table's order, without secrets.
+func (c *Config) Redacted() []Setting {
+	var all []Setting
+	for _, v := range Variables() {
+		all = append(all, Setting{v.Name, v.show(c), c.Origin(v.Name), v.Secret})
+	}
+	return all
+}
+
+// Change is a variable whose value differs between two configurations.
+type Change struct {
+	Name    string
+	Restart bool // it takes effect with the next start only
+}
+
+// Diff lists what changed from before to after, in the table's order. Only
+// values count: the same value from another origin is no change.
+func Diff(before, after *Config) []Change {
+	var all []Change
+	for _, v := range Variables() {
+		same := v.show(before) == v.show(after)
+		if v.Secret {
+			same = v.secret(before).Equal(*v.secret(after))
+		}
+		if !same {
+			all = append(all, Change{v.Name, v.Restart})
+		}
+	}
+	return all
+}
