@@ -19,8 +19,7 @@ const (
 	// untold is the wait for a token when nothing tells one, at first.
 	untold    = time.Second
 	maxUntold = time.Minute
-	// tick keeps the learned rate below the true one when no time is lost on
-	// the way.
+	// tick is how much later than reckoned a token may come, by rounding.
 	tick = time.Millisecond
 	// epsilon forgives rounding of sums of fractions of a token.
 	epsilon = 1e-6
@@ -76,8 +75,20 @@ func (b *bucket) tokens(t time.Time) float64 {
 	return level
 }
 
-// reserve is how many tokens background calls leave for urgent ones.
-func (b *bucket) reserve() float64 { return float64((b.limit + 4) / 5) }
+// leave is how many tokens a call must leave: background calls a third for
+// urgent ones, and urgent ones a tenth while others seem to use the bucket too.
+func (b *bucket) leave(background bool, t time.Time) float64 {
+	switch {
+	case background:
+		return float64((b.limit + 2) / 3)
+	case b.tokenAt.Equal(b.blocked) && !b.blocked.IsZero():
+		return 0 // the first call after a refusal goes when it was told to
+	case b.limit >= smallBurst && !b.doubt.IsZero() && t.Sub(b.doubt) < anchorAge:
+		return float64((b.limit + 9) / 10)
+	default:
+		return 0
+	}
+}
 
 // readyIn is how long a call must still wait at t, having to leave so many
 // tokens: 0 means go, and a negative answer that only an event will tell.
@@ -103,7 +114,7 @@ func (b *bucket) readyIn(t time.Time, leave float64) time.Duration {
 		wait = max(due.Sub(t), time.Millisecond)
 	}
 	if !b.tokenAt.IsZero() && b.tokenAt.After(t) {
-		if d := b.tokenAt.Sub(t); leave == 0 && (wait < 0 || d < wait) {
+		if d := b.tokenAt.Sub(t); leave < 1 && (wait < 0 || d < wait) {
 			wait = d
 		}
 	}
@@ -233,7 +244,7 @@ func (b *bucket) await(r reading, t time.Time) {
 		return
 	}
 	if r.reset > 0 {
-		b.tokenAt = t.Add(r.reset)
+		b.tokenAt = t.Add(r.reset + tick)
 	}
 	b.ensureToken(t, untold)
 }

@@ -177,11 +177,7 @@ func (b *Budget) readyIn(g Group, background bool, now time.Time) time.Duration 
 	own, shared := &b.own[g], b.shared()
 	wait := time.Duration(0)
 	check := func(k *bucket) {
-		leave := 0.0
-		if background {
-			leave = k.reserve()
-		}
-		d := k.readyIn(now, leave)
+		d := k.readyIn(now, k.leave(background, now))
 		if wait >= 0 && (d < 0 || d > wait) {
 			wait = d
 		}

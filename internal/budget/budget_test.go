@@ -1,11 +1,8 @@
 package budget_test
 
 import (
-	"context"
-	"math"
+	"fmt"
 	"net/http"
-	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,143 +11,243 @@ import (
 	"grantd/internal/dcr"
 )
 
-// tenant is a faithful token bucket behind a network of some latency, once per
-// group or one for all.
-type tenant struct {
-	limit   int
-	rate    float64
-	full    bool // x-ratelimit-reset is the full bucket, else the next token
-	step    bool // refilled once a second instead of continuously
-	latency time.Duration
-	silent  bool // sends no headers
-
-	mu      sync.Mutex
-	level   float64
-	at      time.Time
-	begun   bool
-	refused int
-	calls   int
+// plans are those Auth0 documents, with how they are refilled.
+// https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy
+var plans = []struct {
+	name  string
+	limit int
+	rate  float64
+	step  bool
+}{
+	{"free", 2, 2, false},
+	{"paid", 10, 150. / 60, true},
+	{"paid, continuous", 10, 150. / 60, false},
+	{"paid connections", 5, 50. / 60, true},
+	{"enterprise", 50, 16, false},
+	{"enterprise, stepwise", 50, 16, true},
+	{"non-production", 10, 2, false},
 }
 
-func (s *tenant) refill(now time.Time) {
-	if !s.begun {
-		s.begun, s.level, s.at = true, float64(s.limit), now
-	}
-	if s.step {
-		now = now.Truncate(time.Second)
-	}
-	if now.After(s.at) {
-		s.level = min(s.level+s.rate*now.Sub(s.at).Seconds(), float64(s.limit))
-		s.at = now
-	}
-}
-
-// take takes a token as another consumer would.
-func (s *tenant) take() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refill(time.Now())
-	if s.level < 1 {
-		return false
-	}
-	s.level--
-	return true
-}
-
-// call is one exchange: half the latency there, half back.
-func (s *tenant) call() (int, http.Header) {
-	time.Sleep(s.latency / 2)
-	status, h := s.serve()
-	time.Sleep(s.latency / 2)
-	return status, h
-}
-
-func (s *tenant) serve() (int, http.Header) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	s.refill(now)
-	status := http.StatusOK
-	s.calls++
-	if s.silent {
-		return status, http.Header{}
-	}
-	if s.level < 1 {
-		status = http.StatusTooManyRequests
-		s.refused++
-	} else {
-		s.level--
-	}
-	missing := float64(s.limit) - s.level
-	if !s.full {
-		missing = math.Floor(s.level) + 1 - s.level
-	}
-	reset := now.Add(time.Duration(missing / s.rate * float64(time.Second)))
-	h := http.Header{}
-	h.Set("X-RateLimit-Limit", strconv.Itoa(s.limit))
-	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(s.level)))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(int64(math.Ceil(float64(reset.UnixNano())/1e9)), 10))
-	return status, h
-}
-
-// do makes one call through the budget and reports whether it was let through
-// by the tenant.
-func do(t *testing.T, b *budget.Budget, s *tenant, c budget.Call) bool {
-	t.Helper()
-	ticket, err := b.Acquire(context.Background(), c)
-	if err != nil {
-		t.Errorf("acquire: %v", err)
-		return false
-	}
-	status, h := s.call()
-	ticket.Done(status, h)
-	return status == http.StatusOK
-}
-
-// crowd makes n calls at the same time and returns how long they took.
-func crowd(t *testing.T, b *budget.Budget, s *tenant, n int, c budget.Call) time.Duration {
-	t.Helper()
-	start := time.Now()
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			for !do(t, b, s, c) {
-			}
-		})
-	}
-	wg.Wait()
-	return time.Since(start)
-}
-
-func TestFreePlan(t *testing.T) {
-	for _, full := range []bool{false, true} {
-		for _, phase := range []time.Duration{0, 1, 300, 500, 700, 999} {
-			for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
-				name := "next/"
-				if full {
-					name = "full/"
-				}
-				t.Run(name+(phase*time.Millisecond).String()+"/"+latency.String(), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						time.Sleep(phase * time.Millisecond)
-						s := &tenant{limit: 2, rate: 2, full: full, latency: latency}
-						b := budget.New(budget.Options{})
-						took := crowd(t, b, s, 20, budget.Call{Class: dcr.Urgent})
-						t.Log(took)
-						if took > 11*time.Second {
-							t.Errorf("20 calls took %v", took)
-						}
-						if s.refused > 0 {
-							t.Errorf("%d calls refused", s.refused)
-						}
-						took = crowd(t, b, s, 60, budget.Call{Class: dcr.Urgent})
-						t.Log(took)
-						if s.refused > 0 {
-							t.Errorf("%d calls refused", s.refused)
-						}
+// Whatever the plan, and whatever its reset means, nothing is refused and
+// nearly all there is gets used.
+func TestPlans(t *testing.T) {
+	for _, plan := range plans {
+		for _, full := range []bool{false, true} {
+			for _, phase := range []time.Duration{0, 1, 300, 500, 700, 999} {
+				for _, latency := range []time.Duration{0, 50 * time.Millisecond, 400 * time.Millisecond} {
+					t.Run(fmt.Sprintf("%s/full=%v/%dms/%v", plan.name, full, phase, latency), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							time.Sleep(phase * time.Millisecond)
+							s := &tenant{limit: plan.limit, rate: plan.rate, step: plan.step, full: full, latency: latency}
+							b := budget.New(budget.Options{})
+							n := plan.limit + int(plan.rate*60)
+							took := crowd(t, b, s, n, budget.Call{Class: dcr.Urgent})
+							limit := 64 * time.Second
+							if latency > 100*time.Millisecond {
+								limit = 75 * time.Second // what comes back is measured less exactly
+							}
+							if took > limit {
+								t.Errorf("%d calls took %v, want at most %v", n, took, limit)
+							}
+							if s.refused > 0 {
+								t.Errorf("%d calls were refused", s.refused)
+							}
+						})
 					})
-				})
+				}
 			}
 		}
 	}
+}
+
+func TestFreePlanFirstCalls(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		for phase := time.Duration(0); phase < time.Second; phase += 50 * time.Millisecond {
+			t.Run(fmt.Sprintf("full=%v/%v", full, phase), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(phase)
+					s := &tenant{limit: 2, rate: 2, full: full, latency: 50 * time.Millisecond}
+					b := budget.New(budget.Options{})
+					if took := crowd(t, b, s, 4, budget.Call{}); took > 2500*time.Millisecond {
+						t.Errorf("4 calls took %v, want at most 2.5 s", took)
+					}
+					if took := crowd(t, b, s, 16, budget.Call{}); took > 9*time.Second {
+						t.Errorf("16 more took %v, want at most 9 s", took)
+					}
+					if s.refused > 0 {
+						t.Errorf("%d calls were refused", s.refused)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestUnlimitedTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &tenant{silent: true, latency: 50 * time.Millisecond}
+		b := budget.New(budget.Options{})
+		if took := crowd(t, b, s, 400, budget.Call{}); took > 200*time.Millisecond {
+			t.Errorf("400 calls took %v: they were not let go together", took)
+		}
+		if s := b.Snapshot(); s.Tightest != nil {
+			t.Errorf("Tightest = %+v without any header", s.Tightest)
+		}
+	})
+}
+
+// Before the first answer only as many calls go as the smallest plan takes, in
+// all groups together.
+func TestFirstAnswerTeaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(budget.Options{})
+		var gone []*budget.Ticket
+		tickets := make(chan *budget.Ticket)
+		for i := range 8 {
+			go func() {
+				ticket, err := b.Acquire(t.Context(), budget.Call{Group: budget.Group(i % 4)})
+				if err == nil {
+					tickets <- ticket
+				}
+			}()
+		}
+		go func() {
+			for ticket := range tickets {
+				gone = append(gone, ticket)
+			}
+		}()
+		synctest.Wait()
+		if len(gone) != 2 {
+			t.Fatalf("%d calls went before any answer, want 2", len(gone))
+		}
+		for _, status := range []int{0, http.StatusBadGateway} { // no answer teaches nothing
+			gone[0].Done(status, nil)
+			gone = gone[1:]
+			synctest.Wait()
+			if len(gone) != 2 {
+				t.Fatalf("%d calls under way after status %d, want 2", len(gone), status)
+			}
+		}
+		gone[0].Done(http.StatusOK, http.Header{})
+		synctest.Wait()
+		if len(gone) != 6 {
+			t.Errorf("%d tickets after an answer without a limit, want all", len(gone))
+		}
+		close(tickets)
+	})
+}
+
+// On the free plan one bucket serves all groups.
+func TestGroupsShare(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &tenant{limit: 2, rate: 2, full: full, latency: 20 * time.Millisecond}
+			b := budget.New(budget.Options{})
+			start := time.Now()
+			done := make(chan bool)
+			for i := range 24 {
+				go func() { done <- do(t, b, s, budget.Call{Group: budget.Group(i % 4), Source: fmt.Sprint(i)}) }()
+			}
+			for range 24 {
+				if !<-done {
+					t.Error("a call was refused")
+				}
+			}
+			if took := time.Since(start); took > 13*time.Second {
+				t.Errorf("24 calls took %v", took)
+			}
+		})
+	}
+}
+
+// Where limits differ each group has its own bucket, and an empty one does not
+// hold up the others.
+func TestGroupsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := &tenant{limit: 10, rate: 100. / 60, latency: time.Millisecond}
+		conns := &tenant{limit: 5, rate: 50. / 60, latency: time.Millisecond}
+		other := &tenant{limit: 10, rate: 150. / 60, latency: time.Millisecond}
+		b := budget.New(budget.Options{})
+		do(t, b, other, budget.Call{})
+		do(t, b, conns, budget.Call{Group: budget.ListConnections})
+		crowd(t, b, conns, 4, budget.Call{Group: budget.ListConnections})
+		blocked := make(chan bool)
+		go func() { blocked <- do(t, b, conns, budget.Call{Group: budget.ListConnections}) }()
+		synctest.Wait()
+		if took := crowd(t, b, other, 9, budget.Call{}); took > 100*time.Millisecond {
+			t.Errorf("9 calls of a full group took %v while another was empty", took)
+		}
+		if took := crowd(t, b, logs, 10, budget.Call{Group: budget.ReadLogs}); took > 100*time.Millisecond {
+			t.Errorf("10 log calls took %v", took)
+		}
+		<-blocked
+		if n := logs.refused + conns.refused + other.refused; n > 0 {
+			t.Errorf("%d calls were refused", n)
+		}
+	})
+}
+
+// Another program uses half of what there is.
+func TestOtherConsumer(t *testing.T) {
+	for _, plan := range plans {
+		for _, full := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/full=%v", plan.name, full), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &tenant{limit: plan.limit, rate: plan.rate, step: plan.step, full: full, latency: 30 * time.Millisecond}
+					b := budget.New(budget.Options{})
+					stop, theirs, tries := make(chan struct{}), 0, 0
+					go func() {
+						wait := time.NewTimer(0)
+						defer wait.Stop()
+						for {
+							select {
+							case <-stop:
+								return
+							case <-wait.C:
+							}
+							tries++
+							if s.take() {
+								theirs++
+								wait.Reset(time.Duration(2 / plan.rate * float64(time.Second)))
+							} else {
+								wait.Reset(130 * time.Millisecond)
+							}
+						}
+					}()
+					n := int(plan.rate * 60) // two minutes' worth of the other half
+					took := crowd(t, b, s, n, budget.Call{})
+					close(stop)
+					synctest.Wait()
+					t.Logf("%d calls took %v, %d refused; other %d of %d", n, took, s.refused, theirs, tries)
+					if s.refused > n/8 {
+						t.Errorf("%d of %d calls were refused", s.refused, n)
+					}
+					if took > 150*time.Second {
+						t.Errorf("%d calls took %v", n, took)
+					}
+					if share := plan.rate / 2 * took.Seconds(); float64(theirs) < share/2 {
+						t.Errorf("the other program made %d calls of the %.0f of its half", theirs, share)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRPS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &tenant{silent: true}
+		b := budget.New(budget.Options{RPS: 5})
+		if took := crowd(t, b, s, 21, budget.Call{}); took < 4*time.Second || took > 4200*time.Millisecond {
+			t.Errorf("21 calls at 5 a second took %v, want 4 s", took)
+		}
+		b.SetRPS(0)
+		if took := crowd(t, b, s, 100, budget.Call{}); took > 10*time.Millisecond {
+			t.Errorf("100 calls without a cap took %v", took)
+		}
+		b.SetRPS(10)
+		if took := crowd(t, b, s, 11, budget.Call{}); took < 900*time.Millisecond || took > 1100*time.Millisecond {
+			t.Errorf("11 calls at 10 a second took %v, want 1 s", took)
+		}
+	})
 }
