@@ -84,6 +84,9 @@ func (s *tenant) serve() (int, http.Header) {
 		missing = math.Floor(s.level) + 1 - s.level
 	}
 	reset := now.Add(time.Duration(missing / s.rate * float64(time.Second)))
+	if s.step {
+		reset = s.at.Add(time.Duration(math.Ceil(missing/s.rate)) * time.Second)
+	}
 	h := http.Header{}
 	h.Set("X-RateLimit-Limit", strconv.Itoa(s.limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(s.level)))
