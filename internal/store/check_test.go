@@ -1,0 +1,117 @@
+package store_test
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+	"grantd/internal/store/storetest"
+)
+
+// populate fills every bucket of a new ledger and closes it.
+func populate(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "grantd.db")
+	l := storetest.Open(t, at(path))
+	record(t, l, registered("tpc_a", "log1"), registered("tpc_b", "log2"))
+	r := client(t, l, "tpc_a")
+	r.Phase, r.NextAttemptAt, r.GrantID = dcr.Ready, r.ReadyAt, "cgr_a"
+	if _, err := l.Save(t.Context(), dcr.Outcome{Record: r, Changes: []dcr.Change{{Step: dcr.StepGrant}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedPoll, Status: dcr.FeedStatus{Checkpoint: r.FirstSeenAt}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.SetDigest(t.Context(), "d1"); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, l, "tpc_a", dcr.Ready)
+	if err := errors.Join(l.SetFact(t.Context(), "health", []byte("{}")), l.Check(t.Context()), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestCheckFinds: a single stray, missing or unreadable value is found.
+func TestCheckFinds(t *testing.T) {
+	firstKey := func(tx *bolt.Tx, bucket string) []byte {
+		k, _ := tx.Bucket([]byte(bucket)).Cursor().First()
+		return append([]byte(nil), k...)
+	}
+	remove := func(bucket string) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Delete(firstKey(tx, bucket)) }
+	}
+	put := func(bucket, key, value string) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put([]byte(key), []byte(value)) }
+	}
+	tests := []struct {
+		name string
+		edit func(*bolt.Tx) error
+		want string
+	}{
+		{"record removed", remove("clients"), "stray entry of client"},
+		{"record unreadable", put("clients", "tpc_a", "{"), `record of client "tpc_a"`},
+		{"record of another", put("clients", "tpc_a", `{"client_id":"tpc_b"}`), `is of "tpc_b"`},
+		{"record of no phase", put("clients", "tpc_a", `{"client_id":"tpc_a","phase":"done"}`), `phase "done"`},
+		{"record of the future", put("clients", "tpc_c", `{"client_id":"tpc_c","phase":"ready","seq":99}`), "of the future"},
+		{"due entry missing", remove("due"), "missing from the due index"},
+		{"due entry stray", put("due", "u12345678tpc_a", ""), "due index has a stray entry"},
+		{"due entry short", put("due", "u", ""), "due index has a stray entry"},
+		{"phase entry missing", remove("phases"), "missing from the phase index"},
+		{"phase entry stray", put("phases", "gone\x00tpc_a", ""), "phase index has a stray entry"},
+		{"grant entry missing", remove("grants"), "missing from the grant index"},
+		{"grant entry stray", put("grants", "cgr_b", "tpc_a"), "grant index has a stray entry"},
+		{"counter off", put("counts", "ready", "7"), "says 7 ready clients, there are 1"},
+		{"counter unreadable", put("counts", "ready", "many"), "number of ready clients"},
+		{"journal entry missing", remove("journal"), "the journal has 0 entries, its index 1"},
+		{"journal entry unreadable", put("journal", "\x00\x00\x00\x00\x00\x00\x00\x01", "{"), "journal entry 1 is unreadable"},
+		{"journal index missing", remove("journal_clients"), "missing from the index by client"},
+		{"log entry missing", remove("seen"), "1 log entries are remembered, their index has 2"},
+		{"log entry's time missing", remove("seen_times"), "missing from the index by time"},
+		{"feed unreadable", put("feeds", "poll", "{"), `status of feed "poll"`},
+		{"tenant missing", func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("prefix")) }, "prefix is missing"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := populate(t)
+			tamper(t, path, tt.edit)
+			l, err := childOpen(path)
+			if err == nil {
+				err = l.Check(t.Context())
+				defer func() { _ = l.Close() }()
+			}
+			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestCheckReadOnly(t *testing.T) {
+	path := populate(t)
+	storetest.Open(t, at(path), readOnly) // its cleanup checks
+	storetest.Open(t, at(path), readOnly)
+}
+
+// TestUnreadableRecord: one that cannot be read is named, and does not keep
+// others from being recorded.
+func TestUnreadableRecord(t *testing.T) {
+	path := populate(t)
+	tamper(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("clients")).Put([]byte("tpc_a"), []byte("{")) })
+	l, err := childOpen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := l.Client(t.Context(), "tpc_a"); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "tpc_a") {
+		t.Errorf("client: %v", err)
+	}
+	if got := record(t, l, registered("tpc_c", "log9")); got.Registrations != 1 {
+		t.Errorf("recorded %+v", got)
+	}
+}
