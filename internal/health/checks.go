@@ -1,0 +1,114 @@
+package health
+
+import (
+	"context"
+	"time"
+
+	"grantd/internal/dcr"
+)
+
+// Severity is what a failing check does to the status.
+type Severity string
+
+// The severities.
+const (
+	// Down: grantd cannot do its job.
+	Down Severity = "down"
+	// Degraded: part of it does not work, or a person should look.
+	Degraded Severity = "degraded"
+)
+
+// Check is one thing that can be wrong.
+type Check struct {
+	Code     dcr.Reason
+	Severity Severity // when failing
+	// Unready checks, when failing, make /readyz answer 503: nothing can be
+	// acknowledged.
+	Unready bool
+	Failing bool
+	Message string // what it means when it fails
+	Fix     string // what a person can do; may be empty
+}
+
+const (
+	// downAfter is how long calls may fail before the status is down.
+	downAfter = 5 * time.Minute
+	// pollFailures is how many polls in a row must fail to be worth a word.
+	pollFailures = 3
+	// webhookSilence is how much later than the poll the webhook may bring an
+	// entry.
+	webhookSilence = 5 * time.Minute
+)
+
+// state is everything the checks look at.
+type state struct {
+	now, started time.Time
+	mgmt         management
+	jwks         jwks
+	poll         poll
+	ledgerErr    error
+	counts       map[dcr.Phase]int
+	feeds        map[dcr.Feed]dcr.FeedStatus
+}
+
+func (t *Tracker) state(ctx context.Context) state {
+	t.mu.Lock()
+	s := state{
+		now: t.o.Now(), started: t.started,
+		mgmt: t.mgmt, jwks: t.jwks, poll: t.poll, ledgerErr: t.ledgerErr,
+	}
+	t.mu.Unlock()
+	var err error
+	if s.counts, err = t.o.Ledger.Counts(ctx); err != nil {
+		s.ledgerErr = err
+	}
+	if s.feeds, err = t.o.Ledger.Feeds(ctx); err != nil {
+		s.ledgerErr = err
+	}
+	return s
+}
+
+// Checks returns all checks, the graver first, with what fails now.
+func (t *Tracker) Checks(ctx context.Context) []Check { return t.state(ctx).checks() }
+
+func (s state) checks() []Check {
+	list := []Check{
+		{Code: dcr.TokenRefused, Severity: Down, Failing: s.mgmt.refused},
+		{Code: dcr.ManagementFailing, Severity: Down, Failing: s.managementFailing()},
+		{Code: dcr.LedgerUnavailable, Severity: Degraded, Unready: true, Failing: s.ledgerErr != nil},
+		{Code: dcr.JWKSUnreachable, Severity: Degraded, Failing: s.jwks.tried && !s.jwks.reachable},
+		{Code: dcr.PollUnauthorized, Severity: Degraded, Failing: s.poll.reason == dcr.MissingScope},
+		{Code: dcr.PollFailing, Severity: Degraded, Failing: s.poll.failures >= pollFailures && s.poll.reason != dcr.MissingScope},
+		{Code: dcr.WebhookSilent, Severity: Degraded, Failing: s.webhookSilent()},
+		{Code: dcr.ClientsBlocked, Severity: Degraded, Failing: s.counts[dcr.Blocked] > 0},
+		{Code: dcr.Starting, Severity: Degraded, Failing: s.nothingTried()},
+	}
+	for _, info := range dcr.Reasons() {
+		for i := range list {
+			if list[i].Code == info.Reason {
+				list[i].Message, list[i].Fix = info.Meaning, info.Fix
+			}
+		}
+	}
+	return list
+}
+
+// managementFailing: the first failure after a success starts the clock, and
+// only a success stops it. Without a failure silence is no news.
+func (s state) managementFailing() bool {
+	return !s.mgmt.failingSince.IsZero() && s.now.Sub(s.mgmt.failingSince) >= downAfter
+}
+
+// webhookSilent: the poll has found an entry that the webhook has not brought
+// although it had the time. What is older than this process may have been
+// logged before there was a stream, so it proves nothing.
+func (s state) webhookSilent() bool {
+	seen := s.feeds[dcr.FeedPoll].LastEventAt
+	return seen.After(s.started) &&
+		seen.After(s.feeds[dcr.FeedWebhook].LastEventAt) &&
+		s.now.Sub(seen) >= webhookSilence
+}
+
+func (s state) nothingTried() bool {
+	return !s.jwks.tried && !s.mgmt.ok && s.mgmt.failingSince.IsZero()
+}

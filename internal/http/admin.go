@@ -1,0 +1,77 @@
+package http
+
+import (
+	"net"
+	nethttp "net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// AdminOptions of the admin listener. The API's options and Metrics are
+// required.
+type AdminOptions struct {
+	API     APIOptions
+	Metrics nethttp.Handler
+	// Token lets callers in; without one only those are let in who call the
+	// listener by a name of the machine itself.
+	Token *Secrets
+}
+
+// guardAdmin turns away who may not see the ledger, before anything is routed.
+func guardAdmin(token *Secrets, next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		var refused *problem
+		switch {
+		case token.Empty() && !localHost(r.Host):
+			refused = newProblem(nethttp.StatusForbidden, codeHostNotAllowed,
+				"Without GRANTD_ADMIN_TOKEN the host must be localhost, 127.0.0.1 or [::1].")
+		case !token.Empty() && !token.Match(adminCredentials(r.Header)...):
+			refused = newProblem(nethttp.StatusUnauthorized, codeUnauthorized,
+				"Send GRANTD_ADMIN_TOKEN as a bearer token, or as the password of any user.")
+			refused.challenges = []string{`Bearer realm="grantd"`, `Basic realm="grantd", charset="UTF-8"`}
+		default:
+			next.ServeHTTP(w, r)
+			return
+		}
+		setHeaders(w.Header())
+		refused.write(w)
+	})
+}
+
+// localHost reports whether a Host header names the machine itself. A page
+// that a browser here has open can reach the listener too, by a name of its
+// own that it points to 127.0.0.1 (DNS rebinding); its requests carry that
+// name.
+func localHost(host string) bool {
+	name := host
+	if h, port, err := net.SplitHostPort(host); err == nil && digits(port) {
+		name = h
+		if strings.Contains(h, ":") {
+			name = "[" + h + "]"
+		}
+	}
+	switch strings.ToLower(name) {
+	case "localhost", "127.0.0.1", "[::1]":
+		return true
+	default:
+		return false
+	}
+}
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// index lists what there is.
+func (a *api) index(c echo.Context) error {
+	return c.String(nethttp.StatusOK, `grantd
+
+GET /api/v1/clients?phase=&limit=&after=
+GET /api/v1/clients/{client_id}
+GET /api/v1/journal?client_id=&limit=&after=
+GET /api/v1/config
+GET /api/v1/events
+GET /metrics
+`)
+}

@@ -1,0 +1,143 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	nethttp "net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+)
+
+// Ledger is what the API reads of the ledger.
+type Ledger interface {
+	// Client returns one record, or store.ErrNotFound.
+	Client(ctx context.Context, id string) (dcr.Record, error)
+	// Clients returns a page of records and the cursor of the next. A cursor
+	// it does not know is store.ErrCursor.
+	Clients(context.Context, store.Query) ([]dcr.Record, string, error)
+	// Journal does the same for the journal, newest first.
+	Journal(context.Context, store.JournalQuery) ([]dcr.JournalEntry, string, error)
+}
+
+// APIOptions of the JSON API. All but Heartbeat are required.
+type APIOptions struct {
+	Ledger Ledger
+	Events *Broker
+	Logger *slog.Logger
+	// Config returns the configuration in force. Schema is filled in.
+	Config func(context.Context) (Configuration, error)
+	// Heartbeat is how often a quiet stream of events shows that it lives;
+	// 15 s when zero.
+	Heartbeat time.Duration
+}
+
+// api answers the JSON API.
+type api struct{ o APIOptions }
+
+func newAPI(o APIOptions) *api {
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	return &api{o}
+}
+
+// The number of things in a list.
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+func (a *api) clients(c echo.Context) error {
+	limit, err := limitOf(c)
+	if err != nil {
+		return err
+	}
+	phase := dcr.Phase(c.QueryParam("phase"))
+	if phase != "" && !slices.Contains(dcr.Phases(), phase) {
+		return badRequest(fmt.Sprintf("phase must be one of %v.", dcr.Phases()))
+	}
+	page, next, err := a.o.Ledger.Clients(c.Request().Context(), store.Query{
+		Phase: phase, Limit: limit, After: c.QueryParam("after"),
+	})
+	if err != nil {
+		return ledgerProblem(err)
+	}
+	return c.JSON(nethttp.StatusOK, ClientListView(page, next))
+}
+
+func (a *api) client(c echo.Context) error {
+	id := c.Param("client_id")
+	if !dcr.ValidClientID(id) {
+		return ledgerProblem(store.ErrNotFound)
+	}
+	r, err := a.o.Ledger.Client(c.Request().Context(), id)
+	if err != nil {
+		return ledgerProblem(err)
+	}
+	return c.JSON(nethttp.StatusOK, ClientView(r))
+}
+
+func (a *api) journal(c echo.Context) error {
+	limit, err := limitOf(c)
+	if err != nil {
+		return err
+	}
+	id := c.QueryParam("client_id")
+	if id != "" && !dcr.ValidClientID(id) {
+		return badRequest("client_id is not one.")
+	}
+	page, next, err := a.o.Ledger.Journal(c.Request().Context(), store.JournalQuery{
+		ClientID: id, Limit: limit, After: c.QueryParam("after"),
+	})
+	if err != nil {
+		return ledgerProblem(err)
+	}
+	return c.JSON(nethttp.StatusOK, JournalListView(page, next))
+}
+
+func (a *api) config(c echo.Context) error {
+	cfg, err := a.o.Config(c.Request().Context())
+	if err != nil {
+		return ledgerProblem(err)
+	}
+	cfg.Schema = schema
+	if cfg.Settings == nil {
+		cfg.Settings = []Setting{}
+	}
+	return c.JSON(nethttp.StatusOK, cfg)
+}
+
+// limitOf is the query's limit.
+func limitOf(c echo.Context) (int, error) {
+	v := c.QueryParam("limit")
+	if v == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, badRequest(fmt.Sprintf("limit must be a number from 1 to %d.", maxLimit))
+	}
+	return n, nil
+}
+
+// ledgerProblem is the answer where the ledger could not.
+func ledgerProblem(err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return newProblem(nethttp.StatusNotFound, codeNotFound, "The ledger has no such client.")
+	case errors.Is(err, store.ErrCursor):
+		return badRequest("after is not a cursor of this list.")
+	case errors.Is(err, context.Canceled):
+		return errUnavailable("The request was given up.", nil)
+	default:
+		return errUnavailable("The ledger cannot be read.", err)
+	}
+}

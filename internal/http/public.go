@@ -1,0 +1,93 @@
+package http
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	nethttp "net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"grantd/internal/dcr"
+	"grantd/internal/feed"
+	"grantd/internal/health"
+)
+
+// Intake takes deliveries of log entries.
+type Intake interface {
+	// Take reads a delivery and records what it says. It returns once that is
+	// kept for good. feed.ErrNothingReadable and feed.ErrTooLarge are the
+	// sender's fault; with every other error the delivery is to come again.
+	Take(ctx context.Context, f dcr.Feed, body io.Reader) (feed.Receipt, error)
+}
+
+// Health answers from memory.
+type Health interface {
+	// Ready is why nothing can be acknowledged now; empty when all is well.
+	Ready(context.Context) []dcr.Reason
+	// Report is how things stand.
+	Report(context.Context) health.Report
+}
+
+// PublicOptions of the public listener. Intake, Secrets, Health, WebhookPath
+// and Logger are required.
+type PublicOptions struct {
+	Intake      Intake
+	Secrets     *Secrets // of the webhook
+	Health      Health
+	WebhookPath string // such as /auth0-log-webhook
+	Logger      *slog.Logger
+	// InFlight is how many bodies are read at once; 32 when zero. Others wait
+	// for MaxWait, 10 s when zero, and are then told to come again.
+	InFlight int
+	MaxWait  time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+type public struct {
+	o        PublicOptions
+	gate     gate
+	refusals *refusals
+}
+
+func newPublic(o PublicOptions) *public {
+	if o.InFlight <= 0 {
+		o.InFlight = 32
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = 10 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &public{o: o, gate: make(gate, o.InFlight), refusals: &refusals{log: o.Logger, now: o.Now}}
+}
+
+func (p *public) healthz(c echo.Context) error {
+	return c.String(nethttp.StatusOK, "ok\n")
+}
+
+// Readiness is the body of GET /readyz.
+type Readiness struct {
+	Ready   bool         `json:"ready"`
+	Reasons []dcr.Reason `json:"reasons"`
+}
+
+func (p *public) readyz(c echo.Context) error {
+	r := Readiness{Reasons: p.o.Health.Ready(c.Request().Context())}
+	if r.Ready = len(r.Reasons) == 0; r.Ready {
+		r.Reasons = []dcr.Reason{}
+		return c.JSON(nethttp.StatusOK, r)
+	}
+	return c.JSON(nethttp.StatusServiceUnavailable, r)
+}
+
+func (p *public) health(c echo.Context) error {
+	r := p.o.Health.Report(c.Request().Context())
+	if r.Status == health.StatusDown {
+		return c.JSON(nethttp.StatusServiceUnavailable, r)
+	}
+	return c.JSON(nethttp.StatusOK, r)
+}

@@ -1,0 +1,45 @@
+package http
+
+import (
+	nethttp "net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Public returns what anybody who can reach the public listener may call. Only
+// the webhook asks for a secret.
+func Public(o PublicOptions) nethttp.Handler {
+	p := newPublic(o)
+	return router(p.o.Logger,
+		post(p.o.WebhookPath, p.webhook),
+		get("/healthz", p.healthz),
+		get("/readyz", p.readyz),
+		get("/health/auth0", p.health),
+	)
+}
+
+// Admin returns what the operator may read: with the token, or without one
+// from the machine itself.
+func Admin(o AdminOptions) nethttp.Handler {
+	a := newAPI(o.API)
+	routes := append(a.routes(), get("/", a.index), get("/metrics", echo.WrapHandler(o.Metrics)))
+	return guardAdmin(o.Token, router(a.o.Logger, routes...))
+}
+
+// Control returns what the owner of the control socket may call; the socket
+// lets nobody else in.
+func Control(o APIOptions) nethttp.Handler {
+	a := newAPI(o)
+	return router(a.o.Logger, a.routes()...)
+}
+
+// routes are shared by the admin listener and the control socket. They read.
+func (a *api) routes() []route {
+	return []route{
+		get("/api/v1/clients", a.clients),
+		get("/api/v1/clients/:client_id", a.client),
+		get("/api/v1/journal", a.journal),
+		get("/api/v1/config", a.config),
+		get("/api/v1/events", a.events),
+	}
+}
