@@ -1,24 +1,29 @@
 package store
 
+import (
+	"time"
+
+	"grantd/internal/dcr"
+)
+
 // Commits returns how many transactions were committed over the file's life.
 func (l *Ledger) Commits() (n int) {
 	_ = l.read(func(t tx) error { n = t.ID(); return nil })
 	return n
 }
 
-// Parsers of keys and cursors, for fuzzing.
-var (
-	ParseCursor        = parseCursor
-	ParseDue           = parseDue
-	ParseJournalClient = parseJournalClient
-	DecodeRecord       = decodeRecord
-)
+// ParseCursor and the functions after it open keys and cursors to fuzzing.
+func ParseCursor(s string) (uint64, error) { return parseCursor(s) }
 
-// DueKey and JournalClientKey are what the parsers undo.
-var (
-	DueKey           = dueKey
-	JournalClientKey = journalClientKey
-)
+func ParseDue(k []byte) (time.Time, string, bool) { return parseDue(k) }
+
+func DueKey(r dcr.Record) []byte { return dueKey(r) }
+
+func ParseJournalClient(k []byte) (string, uint64, bool) { return parseJournalClient(k) }
+
+func JournalClientKey(id string, seq uint64) []byte { return journalClientKey(id, seq) }
+
+func DecodeRecord(id string, v []byte) (dcr.Record, error) { return decodeRecord(id, v) }
 
 // Remembered returns how many log entries are remembered.
 func (l *Ledger) Remembered() (n int) {

@@ -9,7 +9,7 @@ import (
 )
 
 // chunk is how many records one transaction of Requeue and SetDigest looks at,
-// so that deliveries meanwhile wait for a few milliseconds only.
+// so that deliveries meanwhile wait for some 20 ms at most.
 const chunk = 500
 
 // Which selects records to requeue.

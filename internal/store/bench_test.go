@@ -1,0 +1,169 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+	"grantd/internal/store/storetest"
+)
+
+// BenchmarkRecord is a lone delivery of one registration: a commit of its own.
+func BenchmarkRecord(b *testing.B) {
+	l := storetest.Open(b)
+	n := 0
+	for b.Loop() {
+		n++
+		record(b, l, registered(fmt.Sprint("tpc_", n), fmt.Sprint("log", n)))
+	}
+}
+
+// BenchmarkRecord100 is a delivery of 100 registrations.
+func BenchmarkRecord100(b *testing.B) {
+	l := storetest.Open(b)
+	n := 0
+	for b.Loop() {
+		var all []dcr.Sighting
+		for range 100 {
+			n++
+			all = append(all, registered(fmt.Sprint("tpc_", n), fmt.Sprint("log", n)))
+		}
+		record(b, l, all...)
+	}
+}
+
+// BenchmarkRecordParallel is 64 deliveries at a time, which share commits.
+func BenchmarkRecordParallel(b *testing.B) {
+	l := storetest.Open(b)
+	var n atomic.Int64
+	before := l.Commits()
+	b.SetParallelism(32) // times GOMAXPROCS
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			i := n.Add(1)
+			s := registered(fmt.Sprint("tpc_", i), fmt.Sprint("log", i))
+			if _, err := l.Record(b.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{s}}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(n.Load())/float64(l.Commits()-before), "records/commit")
+}
+
+// BenchmarkRedelivery is a delivery of 100 entries that were all taken before.
+func BenchmarkRedelivery(b *testing.B) {
+	l := storetest.Open(b)
+	var all []dcr.Sighting
+	for n := range 100 {
+		all = append(all, registered(fmt.Sprint("tpc_", n), fmt.Sprint("log", n)))
+	}
+	record(b, l, all...)
+	before := l.Commits()
+	for b.Loop() {
+		record(b, l, all...)
+	}
+	b.ReportMetric(float64(l.Commits()-before), "commits")
+}
+
+// BenchmarkStatus is a delivery of nothing of interest.
+func BenchmarkStatus(b *testing.B) {
+	l := storetest.Open(b)
+	for b.Loop() {
+		if _, err := l.Record(b.Context(), store.Batch{Feed: dcr.FeedWebhook, Status: dcr.FeedStatus{Events: 500}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	l := storetest.Open(b)
+	record(b, l, registered("tpc_a", "log1"))
+	o := dcr.Outcome{Record: client(b, l, "tpc_a"), Changes: []dcr.Change{{Step: dcr.StepPromote}, {Step: dcr.StepGrant}}}
+	o.Record.Phase = dcr.Ready
+	for b.Loop() {
+		if _, err := l.Save(b.Context(), o); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+const large = 100_000
+
+// openLarge makes a ledger of 100,000 clients, half of them due.
+func openLarge(b *testing.B) (*store.Ledger, string) {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "grantd.db")
+	l := storetest.Open(b, at(path))
+	var all []dcr.Sighting
+	for n := range large {
+		s := registered(fmt.Sprintf("tpc_%06d", n), fmt.Sprint("log", n))
+		if n%2 == 1 {
+			s.Class = dcr.Background
+		}
+		all = append(all, s)
+	}
+	for part := range slices.Chunk(all, 5000) {
+		record(b, l, part...)
+	}
+	return l, path
+}
+
+func BenchmarkDue100k(b *testing.B) {
+	l, _ := openLarge(b)
+	now := time.Now()
+	for b.Loop() {
+		if ids, _, err := l.Due(b.Context(), dcr.Urgent, now, 32); err != nil || len(ids) != 32 {
+			b.Fatal(len(ids), err)
+		}
+	}
+}
+
+func BenchmarkOpen100k(b *testing.B) {
+	l, path := openLarge(b)
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		l, err := childOpen(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRecordIn100k(b *testing.B) {
+	l, _ := openLarge(b)
+	n := 0
+	for b.Loop() {
+		n++
+		record(b, l, registered(fmt.Sprint("new_", n), fmt.Sprint("new", n)))
+	}
+}
+
+func BenchmarkSetDigest100k(b *testing.B) {
+	l, _ := openLarge(b)
+	n := 0
+	for b.Loop() {
+		n++
+		if _, err := l.SetDigest(b.Context(), fmt.Sprint("d", n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCheck100k(b *testing.B) {
+	l, _ := openLarge(b)
+	for b.Loop() {
+		if err := l.Check(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
