@@ -14,8 +14,8 @@ import (
 
 // LogSearcher searches the tenant log.
 type LogSearcher interface {
-	// SearchLogs returns a page of entries as a JSON array. The context says
-	// in which class the call is, by auth0.WithCall.
+	// SearchLogs returns a page of entries: a whole JSON array, or an error.
+	// The context says in which class the call is, by auth0.WithCall.
 	SearchLogs(ctx context.Context, q auth0.LogQuery) ([]byte, error)
 }
 
