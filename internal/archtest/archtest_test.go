@@ -1,0 +1,202 @@
+package archtest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the table of packages into docs/architecture.md")
+
+// layer is a package and what it is for, for docs/architecture.md.
+type layer struct {
+	name    string // without the module's path
+	purpose string
+	support bool // for tests only, but for all of them
+}
+
+// layers is the order of the packages: each may import those below it and none
+// above, so that whoever changes a package knows whom it cannot have broken.
+var layers = []layer{
+	{name: "cmd/grantd", purpose: "main: signals, arguments, exit code"},
+	{name: "internal/cli", purpose: "the commands, one file each, and the demo"},
+	{name: "internal/daemon", purpose: "wiring and lifecycle: what is opened, run, reloaded and stopped in which order"},
+	{name: "internal/config", purpose: "one table of environment variables that reads, checks and documents them"},
+	{name: "internal/http", purpose: "the public and the admin listener and the control socket"},
+	{name: "internal/metrics", purpose: "Prometheus metrics in a registry of their own"},
+	{name: "internal/health", purpose: "how grantd is doing, answered from memory"},
+	{name: "internal/feed", purpose: "where sightings come from: decode, classify, take in, poll"},
+	{name: "internal/reconcile", purpose: "the loop, and one client at a time: observe, decide, plan, apply, settle"},
+	{name: "internal/store/storetest", purpose: "ledgers for tests, checked at their end", support: true},
+	{name: "internal/store", purpose: "the ledger: record, work queue and journal in one file"},
+	{name: "internal/auth0", purpose: "the Management API in our nouns, and the token"},
+	{name: "internal/budget", purpose: "when the next Management API call may be made, learned from headers"},
+	{name: "internal/plan", purpose: "what would be changed: desired, observed, steps; pure"},
+	{name: "internal/policy", purpose: "may this client be touched: the allow-list of callbacks; pure"},
+	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
+	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},
+	{name: "internal/tenantsim", purpose: "a simulated Auth0 tenant over HTTP; standard library only, knows nothing of ours"},
+	{name: "internal/archtest", purpose: "this order, as a test"},
+}
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Module                             struct{ Path string }
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list",
+		"-json=ImportPath,Imports,TestImports,XTestImports,Module", "./...")
+	cmd.Dir = "../.."
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("list packages: %v", err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatalf("read list of packages: %v", err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+// violations says what of the packages breaks the order.
+func violations(layers []layer, pkgs []pkg) []string {
+	var found []string
+	rank := make(map[string]int)
+	for i, l := range layers {
+		rank[l.name] = i
+	}
+	listed := make(map[string]bool)
+	for _, p := range pkgs {
+		module := p.Module.Path + "/"
+		name := strings.TrimPrefix(p.ImportPath, module)
+		listed[name] = true
+		from, ok := rank[name]
+		if !ok {
+			found = append(found, fmt.Sprintf("%s is not in the table: add it to layers in internal/archtest, above all it imports and below all that import it", name))
+			continue
+		}
+		check := func(imports []string, test bool) {
+			for _, path := range imports {
+				imported, ours := strings.CutPrefix(path, module)
+				to, known := rank[imported]
+				switch {
+				case !ours || !known || imported == name:
+				case layers[to].support:
+					if !test && !layers[from].support {
+						found = append(found, fmt.Sprintf("%s imports %s, which is for tests only", name, imported))
+					}
+				case to < from:
+					found = append(found, fmt.Sprintf("%s imports %s, which is above it: declare an interface where it is used, or move what is shared further down", name, imported))
+				}
+			}
+		}
+		check(p.Imports, false)
+		check(p.TestImports, true)
+		check(p.XTestImports, true)
+	}
+	for _, l := range layers {
+		if !listed[l.name] {
+			found = append(found, fmt.Sprintf("%s is in the table and nowhere else: remove it from layers in internal/archtest", l.name))
+		}
+	}
+	return slices.Compact(found)
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, v := range violations(layers, listPackages(t)) {
+		t.Error(v)
+	}
+}
+
+func TestViolations(t *testing.T) {
+	order := []layer{{name: "top"}, {name: "toptest", support: true}, {name: "bottom"}}
+	pkgs := func(name string, imports, tests []string) []pkg {
+		all := []pkg{{ImportPath: "m/top"}, {ImportPath: "m/toptest"}, {ImportPath: "m/bottom"}}
+		if !slices.ContainsFunc(all, func(p pkg) bool { return p.ImportPath == "m/"+name }) {
+			all = append(all, pkg{ImportPath: "m/" + name})
+		}
+		for i := range all {
+			all[i].Module.Path = "m"
+			if all[i].ImportPath == "m/"+name {
+				all[i].Imports, all[i].XTestImports = imports, tests
+			}
+		}
+		return all
+	}
+	tests := []struct {
+		name string
+		pkgs []pkg
+		want string // part of the only violation; empty: none
+	}{
+		{"down", pkgs("top", []string{"m/bottom", "fmt", "example.com/top"}, nil), ""},
+		{"own external test", pkgs("bottom", nil, []string{"m/bottom"}), ""},
+		{"support from a test", pkgs("top", nil, []string{"m/toptest"}), ""},
+		{"support from a test below", pkgs("bottom", nil, []string{"m/toptest"}), ""},
+		{"support from support", pkgs("toptest", []string{"m/bottom"}, nil), ""},
+		{"up", pkgs("bottom", []string{"m/top"}, nil), "bottom imports top, which is above it"},
+		{"up from a test", pkgs("bottom", nil, []string{"m/top"}), "bottom imports top, which is above it"},
+		{"support from the product", pkgs("top", []string{"m/toptest"}, nil), "for tests only"},
+		{"unknown", pkgs("new", nil, nil), "new is not in the table"},
+		{"vanished", pkgs("top", nil, nil)[1:], "top is in the table and nowhere else"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := violations(order, tt.pkgs)
+			if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+const (
+	document = "../../docs/architecture.md"
+	begin    = "<!-- packages: written by go test ./internal/archtest -update -->\n"
+	end      = "<!-- /packages -->\n"
+)
+
+func TestDocumentUpToDate(t *testing.T) {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	old, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s lacks the lines %q and %q", document, begin, end)
+	}
+	var b strings.Builder
+	b.WriteString("```text\n")
+	for _, l := range layers {
+		fmt.Fprintf(&b, "%-26s%s\n", l.name, l.purpose)
+	}
+	b.WriteString("```\n")
+	if *update {
+		if err := os.WriteFile(document, []byte(before+begin+b.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(old, b.String()); diff != "" {
+		t.Errorf("%s is out of date, run go test ./internal/archtest -update (-document +table):\n%s", document, diff)
+	}
+}
