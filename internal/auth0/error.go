@@ -199,7 +199,7 @@ func transportError(op string, err error) *Error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.As(err, &timeout) && timeout.Timeout():
 		e.Reason = dcr.Timeout
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTooLarge):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTooLarge), errors.Is(err, errNotJSON):
 		e.Reason = dcr.BadResponse
 	}
 	return e

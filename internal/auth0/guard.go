@@ -72,7 +72,9 @@ func (g *guard) get(ctx context.Context, op operation) (token, error) {
 		return token{}, err
 	}
 	if !t.allows(op.scopes) {
-		g.lacks(op.scopes[0])
+		if !op.optional {
+			g.lacks(op.scopes[0])
+		}
 		return token{}, &Error{
 			Op: op.name, Reason: dcr.MissingScope, Scope: op.scopes[0],
 			Message: "the Management API token lacks " + op.scopes[0],

@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,8 +49,7 @@ func (c *Client) SearchLogs(ctx context.Context, q LogQuery) ([]byte, error) {
 	if err != nil {
 		return nil, result(opSearchLogs, err)
 	}
-	var array []json.RawMessage
-	if json.Unmarshal(body, &array) != nil {
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
 		return nil, badResponse(opSearchLogs, errors.New("the answer is not a JSON array"))
 	}
 	return body, nil

@@ -15,6 +15,9 @@ type operation struct {
 	name   string
 	group  budget.Group
 	scopes []string
+	// optional operations are done without where a scope is missing: no token
+	// is spent on finding out whether it was granted meanwhile.
+	optional bool
 }
 
 // The operations. A function, because there are no package-level variables.
@@ -22,7 +25,7 @@ func operations() map[string]operation {
 	const readAny = "read:clients"
 	m := map[string]operation{}
 	add := func(name string, group budget.Group, scopes ...string) {
-		m[name] = operation{name, group, scopes}
+		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer}
 	}
 	add(opGetClient, budget.Other, readAny, "read:client_keys", "read:client_credentials")
 	add(opUpdateClient, budget.Other, "update:clients", "update:client_keys", "update:client_credentials")

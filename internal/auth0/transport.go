@@ -3,6 +3,7 @@ package auth0
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,10 @@ const (
 	maxErrorBody = 64 << 10
 )
 
-var errTooLarge = errors.New("answer larger than 16 MiB")
+var (
+	errTooLarge = errors.New("it is larger than 16 MiB")
+	errNotJSON  = errors.New("it is not JSON")
+)
 
 // transport makes requests. It is the SDK's HTTP client.
 type transport struct {
@@ -59,7 +63,7 @@ func (t *transport) Do(req *http.Request) (*http.Response, error) {
 		resp, failed = t.limited(req, op, renewed)
 	}
 	if failed != nil {
-		if failed.Reason == dcr.MissingScope {
+		if failed.Reason == dcr.MissingScope && !op.optional {
 			t.guard.lacks(failed.Scope)
 		}
 		return nil, failed
@@ -139,8 +143,12 @@ func (t *transport) roundTrip(req *http.Request, op string) (*http.Response, *Er
 		return resp, statusError(op, resp, body, t.now())
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
+	switch {
+	case err != nil:
+	case len(body) > maxBody:
 		err = errTooLarge
+	case len(body) > 0 && !json.Valid(body), bytes.Equal(bytes.TrimSpace(body), []byte("null")):
+		err = errNotJSON // the SDK panics on null where it expects a list
 	}
 	if err != nil {
 		failed := transportError(op, fmt.Errorf("read answer: %w", err))
