@@ -34,7 +34,7 @@ func (e *LineError) Error() string { return e.Problem }
 // any other backslash is itself. A value ends with its line, and nothing in it
 // is expanded: $ is a dollar sign.
 //
-// Of files that use neither escapes nor # in an unquoted value, systemd's
+// Of files with neither escapes nor, outside of quotes, a # or a backslash, systemd's
 // EnvironmentFile= makes the same
 // (https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#EnvironmentFile=).
 //
@@ -96,7 +96,7 @@ func parseValue(s string, spaced bool) (string, *LineError) {
 	case '"':
 		value, rest, closed = unquote(s[1:])
 	default:
-		if end := comment(s, spaced); end >= 0 {
+		if end := commentAt(s, spaced); end >= 0 {
 			s = s[:end]
 		}
 		s = strings.TrimRight(s, " \t")
@@ -144,9 +144,9 @@ func unquote(s string) (value, rest string, closed bool) {
 	return "", "", false
 }
 
-// comment is where a comment begins in an unquoted value, or -1. spaced says
+// commentAt is where a comment begins in an unquoted value, or -1. spaced says
 // that a space came before s.
-func comment(s string, spaced bool) int {
+func commentAt(s string, spaced bool) int {
 	for i := range len(s) {
 		if s[i] == '#' && (i == 0 && spaced || i > 0 && (s[i-1] == ' ' || s[i-1] == '\t')) {
 			return i

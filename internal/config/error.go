@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // FieldError says what is wrong with one variable, or with one line of the env
@@ -95,7 +96,7 @@ type problem struct{ text, hint string }
 func (p *problem) Error() string { return p.text }
 
 func wrong(hint, format string, args ...any) error {
-	return &problem{fmt.Sprintf(format, args...), hint}
+	return &problem{fmt.Errorf(format, args...).Error(), hint}
 }
 
 // problems takes a parser's error apart.
@@ -128,4 +129,14 @@ func quote(s string) string {
 		return strconv.QuoteToASCII(s[:longest]) + "... (" + strconv.Itoa(len(s)) + " bytes)"
 	}
 	return strconv.QuoteToASCII(s)
+}
+
+// oneLine makes what others wrote fit for a line of text.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }

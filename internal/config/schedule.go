@@ -37,8 +37,11 @@ func parseSchedule(raw string) (string, error) {
 		}
 	}
 	s, err := parseCron(spec)
+	if err != nil && quote(spec) == "" { // the parser's error repeats it
+		return "", wrong(hint, "is not a schedule")
+	}
 	if err != nil {
-		return "", wrong(hint, "is not a schedule: %s", strings.TrimSuffix(err.Error(), "."))
+		return "", wrong(hint, "is not a schedule: %w", err)
 	}
 	// 2024 is a leap year: even 29 February comes within the five years that
 	// Next looks ahead.

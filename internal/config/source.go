@@ -178,7 +178,7 @@ func (l *lookup) fail(v Variable, where, shown string, err error) {
 		shown = ""
 	}
 	for _, p := range problems(err) {
-		l.errs = append(l.errs, &FieldError{Name: v.Name, Value: shown, Where: where, Problem: p.text, Hint: p.hint})
+		l.errs = append(l.errs, &FieldError{Name: v.Name, Value: shown, Where: where, Problem: oneLine(p.text), Hint: oneLine(p.hint)})
 	}
 }
 

@@ -120,7 +120,7 @@ func feedVariables() []Variable {
 	return []Variable{
 		hidden(Variable{
 			Name: "LOG_WEBHOOK_SECRET", Alias: "WEBHOOK_SHARED_SECRET", Group: groupFeeds, Required: true,
-			Help:    "What Auth0's log stream must send as its Authorization header, with or without the word Bearer before it. At least 16 bytes; make one with: openssl rand -hex 32",
+			Help:    "What Auth0's log stream must send as its Authorization header, with or without the word Bearer before it. At least 16 bytes; openssl rand -hex 32 prints a good one.",
 			missing: "make one with: openssl rand -hex 32",
 		}, func(c *Config) *Secret { return &c.WebhookSecret }, minWebhookLen),
 		hidden(Variable{
@@ -150,7 +150,7 @@ func listenVariables() []Variable {
 		}, func(c *Config) *string { return &c.Listen }, parseAddress),
 		listenOff(Variable{
 			Name: "GRANTD_ADMIN_LISTEN", Group: groupListen, Default: "127.0.0.1:8081", Restart: true,
-			Help: "Address of the read-only admin listener: JSON API, metrics, status page. off disables it. An address that other machines can reach needs GRANTD_ADMIN_TOKEN.",
+			Help: "Address of the read-only admin listener: JSON API and metrics. off disables it. An address that other machines can reach needs GRANTD_ADMIN_TOKEN.",
 		}, func(c *Config) *string { return &c.AdminListen }),
 		hidden(Variable{
 			Name: "GRANTD_ADMIN_TOKEN", Group: groupListen,
