@@ -32,16 +32,17 @@ type guard struct {
 	mu        sync.Mutex
 	creds     credentials
 	tok       token
-	opened    bool              // the file was looked at
-	checked   bool              // a token lacking a needed scope was tried to be renewed
-	failed    *Error            // why the last fetch failed; nil when it succeeded
-	failedAt  time.Time         // of the last failure, also when it is over
-	refused   bool              // the last word on our credentials was no
-	missing   map[string]string // scopes calls were refused for → alternatives, comma-separated
-	attempts  int               // fetches in a row that did not help
-	next      time.Time         // no fetch before
-	rejected  int               // tokens in a row that a call said 401 to
-	rejectEnd time.Time         // no renewal for a 401 before
+	opened    bool            // the file was looked at
+	checked   bool            // a token lacking a needed scope was tried to be renewed
+	failed    *Error          // why the last fetch failed; nil when it succeeded
+	failedAt  time.Time       // of the last failure, also when it is over
+	refused   bool            // the last word on our credentials was no
+	missing   map[string]bool // scopes calls were refused for, alternatives by comma → whether the token claims one
+	lackedAt  time.Time       // when a call was last refused so
+	attempts  int             // fetches in a row that did not help
+	next      time.Time       // no fetch before
+	rejected  int             // tokens in a row that a call said 401 to
+	rejectEnd time.Time       // no renewal for a 401 before
 	fetching  *fetch
 	fileErr   error
 }
@@ -160,12 +161,17 @@ func (g *guard) accepted() {
 func (g *guard) lacks(anyOf string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := g.now()
+	if now.Sub(g.lackedAt) > 2*g.retry.max {
+		g.attempts = 0
+	}
+	g.lackedAt = now
 	if _, known := g.missing[anyOf]; known {
 		return
 	}
-	g.missing[anyOf] = anyOf
-	if now := g.now(); !now.Before(g.next) {
-		g.attempts = 1
+	g.missing[anyOf] = g.tok.scopes != nil && g.tok.allows(strings.Split(anyOf, ","))
+	if !now.Before(g.next) {
+		g.attempts++
 		g.next = now.Add(g.retry.wait(g.attempts))
 	}
 	g.wake()
@@ -230,24 +236,27 @@ func (g *guard) settle(f *fetch) (changed bool) {
 
 	before := g.tok.scopes
 	other := g.tok.value != "" && !slices.Equal(before, f.tok.scopes)
-	granted := false
-	for key, anyOf := range g.missing {
-		if f.tok.scopes != nil && f.tok.allows(strings.Split(anyOf, ",")) {
-			delete(g.missing, key)
+	granted, disputed := false, false
+	for anyOf, claimed := range g.missing {
+		switch {
+		case claimed:
+			// Tokens are no evidence here, only the next call is.
+			disputed = true
+			delete(g.missing, anyOf)
+		case f.tok.scopes != nil && f.tok.allows(strings.Split(anyOf, ",")):
 			granted = true
+			delete(g.missing, anyOf)
 		}
 	}
-	changed = g.refused || other || granted
-	g.tok, g.failed, g.refused = f.tok, nil, false
-	if changed {
+	changed = g.refused || other || granted || disputed
+	if !disputed && (changed || len(g.missing) == 0) {
 		g.attempts = 0
 	}
+	g.tok, g.failed, g.refused = f.tok, nil, false
 	g.next = time.Time{}
 	if len(g.missing) > 0 {
 		g.attempts++
 		g.next = now.Add(g.retry.wait(g.attempts))
-	} else {
-		g.attempts = 0
 	}
 	g.fileErr = g.file.save(f.creds, f.tok, now)
 	return changed
@@ -270,10 +279,9 @@ func (g *guard) run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-g.kick:
 		case <-due:
-			g.mu.Lock()
-			f := g.start()
-			g.mu.Unlock()
-			_, _ = g.wait(ctx, f)
+			if f := g.retryDue(); f != nil {
+				_, _ = g.wait(ctx, f)
+			}
 		}
 		if timer != nil {
 			timer.Stop()
@@ -282,6 +290,16 @@ func (g *guard) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// retryDue begins a fetch, unless one was made since the timer was set.
+func (g *guard) retryDue() *fetch {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now().Before(g.next) {
+		return nil
+	}
+	return g.start()
 }
 
 // renew fetches a token at once, whatever the waits.

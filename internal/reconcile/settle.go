@@ -168,21 +168,20 @@ func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
 	j.rec.Phase, j.rec.Reason, j.rec.Message = p, r, message
 }
 
-// Repaired lists the conditions that had been true and had to be made true
-// again by the outcome's changes: drift, not onboarding.
-func Repaired(was dcr.Record, o dcr.Outcome) []string {
-	did := func(kinds ...dcr.StepKind) bool {
-		return slices.ContainsFunc(o.Changes, func(c dcr.Change) bool { return slices.Contains(kinds, c.Step) })
+// Repaired lists the outcome's writes that made a condition true again which
+// had been true before: drift, not onboarding. Each kind stands once.
+func Repaired(was dcr.Record, o dcr.Outcome) []dcr.StepKind {
+	held := map[dcr.StepKind]bool{
+		dcr.StepPromote:     was.Conditions.Promoted.Status,
+		dcr.StepConnect:     was.Conditions.Connected.Status,
+		dcr.StepDomainLevel: was.Conditions.Connected.Status,
+		dcr.StepGrant:       was.Conditions.Granted.Status,
 	}
-	var names []string
-	if was.Conditions.Promoted.Status && did(dcr.StepPromote) {
-		names = append(names, "promoted")
+	var steps []dcr.StepKind
+	for _, c := range o.Changes {
+		if held[c.Step] && !slices.Contains(steps, c.Step) {
+			steps = append(steps, c.Step)
+		}
 	}
-	if was.Conditions.Connected.Status && did(dcr.StepConnect, dcr.StepDomainLevel) {
-		names = append(names, "connected")
-	}
-	if was.Conditions.Granted.Status && did(dcr.StepGrant) {
-		names = append(names, "granted")
-	}
-	return names
+	return steps
 }

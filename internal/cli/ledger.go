@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"grantd/internal/config"
+	"grantd/internal/dcr"
+	api "grantd/internal/http"
+	"grantd/internal/store"
+)
+
+// ledgerReader is how commands read the ledger: through the daemon while one
+// runs, else from the file.
+type ledgerReader interface {
+	Clients(ctx context.Context, phase dcr.Phase, limit int, after string) (api.ClientList, error)
+	Client(ctx context.Context, id string) (api.Client, error)
+	Close() error
+}
+
+// errNoClient says that the ledger has no such client.
+var errNoClient = errors.New("no such client in the ledger")
+
+// openLedger finds the running daemon, or opens the ledger's file for reading.
+func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
+	c, _, err := config.LoadOnly(a.source(), "GRANTD_STATE_DIR", "GRANTD_SOCKET")
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
+	}
+	sockets := []string{c.Socket, "/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock"}
+	if a.socket != "" {
+		sockets = []string{a.socket}
+	}
+	var denied error
+	for _, path := range sockets {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		switch {
+		case err == nil:
+			return newSocketReader(path), conn.Close()
+		case errors.Is(err, fs.ErrPermission):
+			denied = fmt.Errorf("the daemon's socket %s is its owner's and root's: try sudo", path)
+		case a.socket != "":
+			return nil, fmt.Errorf("no daemon answers at --socket: %w", err)
+		}
+	}
+	if denied != nil {
+		return nil, denied
+	}
+	return openFile(ctx, c.StateDir, "/var/lib/grantd")
+}
+
+func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, "grantd.db")
+		switch _, err := os.Stat(path); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look for the ledger: %w", err)
+		}
+		l, err := store.Open(ctx, store.Options{Path: path, ReadOnly: true})
+		if err != nil {
+			return nil, fmt.Errorf("open ledger: %w", err)
+		}
+		return fileReader{l}, nil
+	}
+	return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR or --env-file says where it is", dirs[0])
+}
+
+// fileReader reads the ledger's file while no daemon runs.
+type fileReader struct{ *store.Ledger }
+
+func (f fileReader) Clients(ctx context.Context, phase dcr.Phase, limit int, after string) (api.ClientList, error) {
+	page, next, err := f.Ledger.Clients(ctx, store.Query{Phase: phase, Limit: limit, After: after})
+	return api.ClientListView(page, next), err
+}
+
+func (f fileReader) Client(ctx context.Context, id string) (api.Client, error) {
+	r, err := f.Ledger.Client(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		err = errNoClient
+	}
+	return api.ClientView(r), err
+}
+
+// socketReader asks the running daemon over its control socket.
+type socketReader struct{ http *http.Client }
+
+func newSocketReader(path string) socketReader {
+	return socketReader{&http.Client{
+		Timeout: 30 * time.Second,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		}},
+	}}
+}
+
+func (s socketReader) Clients(ctx context.Context, phase dcr.Phase, limit int, after string) (list api.ClientList, err error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if phase != "" {
+		q.Set("phase", string(phase))
+	}
+	if after != "" {
+		q.Set("after", after)
+	}
+	return list, s.get(ctx, "/api/v1/clients?"+q.Encode(), &list)
+}
+
+func (s socketReader) Client(ctx context.Context, id string) (c api.Client, err error) {
+	return c, s.get(ctx, "/api/v1/clients/"+url.PathEscape(id), &c)
+}
+
+func (s socketReader) Close() error {
+	s.http.CloseIdleConnections()
+	return nil
+}
+
+func (s socketReader) get(ctx context.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://grantd"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := s.http.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return errors.New("the daemon has just stopped; try again")
+	}
+	if err != nil {
+		return fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return errNoClient
+	}
+	if resp.StatusCode != http.StatusOK {
+		var p api.Problem
+		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+			return fmt.Errorf("ask the daemon: %s", resp.Status)
+		}
+		return fmt.Errorf("ask the daemon: %s", p.Message)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"grantd/internal/config"
+	"grantd/internal/daemon"
+	"grantd/internal/store"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var acceptAudience bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon",
+		Long: `Run the daemon in the foreground, configured by environment variables or an
+env file; configs/grantd.env.example explains them all. It logs to standard
+error.
+
+SIGTERM and SIGINT stop it: work under way is finished, then the ledger closed;
+a second signal ends it at once, and nothing acknowledged is lost either way.
+SIGHUP reads the env file again and applies it without a restart.`,
+		Example: "  grantd serve --env-file /etc/grantd/grantd.env\n  GRANTD_DRY_RUN=true grantd serve --env-file grantd.env",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.serve(cmd.Context(), cmd.ErrOrStderr(), acceptAudience)
+		},
+	}
+	cmd.Flags().BoolVar(&acceptAudience, "accept-audience-change", false, "use the ledger although it belongs to another OAUTH_AUDIENCE")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) error {
+	load := func() (*config.Config, []config.Notice, error) { return config.Load(a.source()) }
+	c, notices, err := load()
+	if err != nil {
+		return usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
+	}
+	level := new(slog.LevelVar)
+	level.Set(c.LogLevel)
+	log := logger(stderr, c.LogFormat, level)
+	for _, n := range notices {
+		log.Warn(n.String())
+	}
+	d, err := daemon.New(ctx, daemon.Options{
+		Config: c, Load: load, AcceptAudienceChange: acceptAudience,
+		Logger: log, LogLevel: level, Version: buildVersion().Version,
+	})
+	if err != nil {
+		if errors.Is(err, store.ErrOtherTenant) || errors.Is(err, store.ErrOtherAudience) {
+			return usageError{err}
+		}
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.followHangups(ctx, log, d)
+	}()
+	err = d.Run(ctx)
+	stop()
+	<-done
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// followHangups reloads the daemon on SIGHUP.
+func (a *app) followHangups(ctx context.Context, log *slog.Logger, d *daemon.Daemon) {
+	hangups := a.process.Hangups()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			if err := d.Reload(ctx); err != nil {
+				log.Error("reload", "error", err)
+			}
+		}
+	}
+}
+
+// source is where the configuration comes from.
+func (a *app) source() config.Source {
+	return config.Source{Environ: a.process.Environ, EnvFile: a.envFile}
+}
+
+func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if f == config.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"grantd/internal/config"
+	"grantd/internal/store"
+)
+
+// pollJob and jwksJob name the scheduled jobs.
+const pollJob, jwksJob = "poll", "jwks"
+
+func (d *Daemon) setSchedule(c *config.Config) error {
+	if err := d.schedule.set(pollJob, c.PollSchedule, d.poll); err != nil {
+		return fmt.Errorf("GRANTD_POLL_SCHEDULE: %w", err)
+	}
+	return d.schedule.set(jwksJob, jwksSchedule, d.jwks)
+}
+
+// Reload reads the configuration anew and puts into effect what can be without
+// a restart: scopes, policy, secrets, schedules, limits, the log level. What
+// needs one is named. A configuration with errors is refused as a whole, and
+// the running one stays.
+func (d *Daemon) Reload(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	notify(d.log, reloading())
+	defer notify(d.log, sd.SdNotifyReady)
+	c, notices, err := d.load()
+	for _, n := range notices {
+		d.log.Warn(n.String())
+	}
+	if err != nil {
+		return fmt.Errorf("the new configuration is refused, the running one stays:\n%w", err)
+	}
+	var changed, restart []string
+	for _, ch := range config.Diff(d.config, c) {
+		changed = append(changed, ch.Name)
+		if ch.Restart {
+			restart = append(restart, ch.Name)
+		}
+	}
+	if len(restart) > 0 {
+		d.log.Warn("a restart is needed before these take effect", "variables", strings.Join(restart, " "))
+	}
+	if err := d.apply(ctx, c); err != nil {
+		return err
+	}
+	d.log.Info("reloaded", "changed", strings.Join(changed, " "))
+	return nil
+}
+
+// apply puts c into effect. The caller holds the mutex.
+func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
+	was := d.config
+	// What needs a restart stays as it is until then.
+	now := *c
+	now.Domain, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.Audience, was.MgmtURL, was.StateDir, was.Socket
+	now.Listen, now.AdminListen, now.WebhookPath, now.LogFormat = was.Listen, was.AdminListen, was.WebhookPath, was.LogFormat
+	c = &now
+
+	if d.logLevel != nil {
+		d.logLevel.Set(c.LogLevel)
+	}
+	d.secrets.Set(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal())
+	d.adminToken.Set(c.AdminToken.Reveal())
+	d.budget.SetRPS(c.MgmtRPS)
+	if err := d.setSchedule(c); err != nil {
+		return err
+	}
+	d.tenant.SetCredentials(c.ClientID, c.ClientSecret.Reveal())
+	d.config = c
+	// The new settings come first: an outcome of the old ones that is saved
+	// after the digest was set does not settle its record.
+	d.reconciler.SetSettings(settings(c))
+	d.reconciler.TenantChanged()
+	requeued, err := d.ledger.SetDigest(ctx, desired(c).Digest())
+	if err != nil {
+		return fmt.Errorf("make clients due for the new configuration: %w", err)
+	}
+	if requeued > 0 {
+		d.log.Info("desired state changed", "clients_due", requeued)
+	}
+	d.loop.Wake()
+	signal(d.reloaded)
+	return nil
+}
+
+// retryAtOnce does not wait for the token guard: whoever reloads has mended
+// something.
+func (d *Daemon) retryAtOnce(ctx context.Context) {
+	if s := d.tenant.TokenStatus(); !s.OK || !s.NextTryAt.IsZero() {
+		if err := d.tenant.Renew(ctx); err != nil {
+			d.log.Warn("renew token", "error", err)
+			return
+		}
+	}
+	d.requeue(ctx, store.Blocked)
+}

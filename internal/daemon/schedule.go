@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/robfig/cron/v3"
+)
+
+// schedule runs jobs by cron specification. A job that is still running is not
+// started again, and a panic ends one run, not the job: the order of the chain
+// matters, for the other way round one panic would stop the job for ever.
+type schedule struct {
+	cron    *cron.Cron
+	entries map[string]entry
+	ctx     context.Context
+}
+
+type entry struct {
+	id   cron.EntryID
+	spec string
+}
+
+// newSchedule returns a schedule whose jobs run with ctx.
+func newSchedule(ctx context.Context, log *slog.Logger) *schedule {
+	l := cronLogger{log}
+	return &schedule{
+		cron:    cron.New(cron.WithLogger(l), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(l))),
+		entries: map[string]entry{},
+		ctx:     ctx,
+	}
+}
+
+// set makes the job run by spec from now on; "off" stops it. The specification
+// was validated with the configuration.
+func (s *schedule) set(name, spec string, job func(context.Context)) error {
+	if old, ok := s.entries[name]; ok {
+		if old.spec == spec {
+			return nil
+		}
+		s.cron.Remove(old.id)
+		delete(s.entries, name)
+	}
+	if spec == "off" {
+		return nil
+	}
+	id, err := s.cron.AddFunc(spec, func() { job(s.ctx) })
+	if err != nil {
+		return err
+	}
+	s.entries[name] = entry{id: id, spec: spec}
+	return nil
+}
+
+// on reports whether the job is scheduled at all.
+func (s *schedule) on(name string) bool {
+	_, ok := s.entries[name]
+	return ok
+}
+
+func (s *schedule) start() { s.cron.Start() }
+
+// stop waits for the running jobs, whose context has ended by then.
+func (s *schedule) stop() { <-s.cron.Stop().Done() }
+
+// cronLogger shows cron's errors and hides its chatter.
+type cronLogger struct{ log *slog.Logger }
+
+func (cronLogger) Info(string, ...any) {}
+
+func (l cronLogger) Error(err error, msg string, kv ...any) {
+	l.log.Error("scheduled job: "+msg, append(kv, "error", err)...)
+}
