@@ -99,7 +99,7 @@ func New(o Options) (*Client, error) {
 		cancel:   cancel,
 		kick:     make(chan struct{}, 1),
 		creds:    credentials{o.ClientID, o.ClientSecret},
-		missing:  map[string]string{},
+		missing:  map[string]bool{},
 	}
 	// The parts that are used are made singly: the SDK's own constructor
 	// brings every part there is.
