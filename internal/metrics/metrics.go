@@ -81,7 +81,7 @@ func New(s Sources) *Metrics {
 	}
 	m.registry.MustRegister(
 		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired,
-		newSources(s),
+		NewSources(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

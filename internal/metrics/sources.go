@@ -38,7 +38,8 @@ type sources struct {
 	clients, due, lastEvent, remaining *prometheus.Desc
 }
 
-func newSources(s Sources) *sources {
+// NewSources returns a collector of what the sources know.
+func NewSources(s Sources) prometheus.Collector {
 	if s.Now == nil {
 		s.Now = time.Now
 	}

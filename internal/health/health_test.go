@@ -1,0 +1,430 @@
+package health_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"grantd/internal/dcr"
+	"grantd/internal/health"
+)
+
+// world is a ledger and a clock.
+type world struct {
+	now    time.Time
+	counts map[dcr.Phase]int
+	feeds  map[dcr.Feed]dcr.FeedStatus
+	err    error
+	limit  *health.RateLimit
+}
+
+func (w *world) Counts(context.Context) (map[dcr.Phase]int, error) { return w.counts, w.err }
+
+func (w *world) Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error) { return w.feeds, w.err }
+
+func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
+
+func start() time.Time { return time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) }
+
+func newWorld() (*world, *health.Tracker) {
+	w := &world{now: start(), counts: map[dcr.Phase]int{}, feeds: map[dcr.Feed]dcr.FeedStatus{}}
+	return w, health.New(health.Options{
+		Ledger: w, Now: func() time.Time { return w.now },
+		RateLimit: func() *health.RateLimit { return w.limit },
+	})
+}
+
+func call(t *health.Tracker, status int, reason dcr.Reason) {
+	t.Called(health.Call{Op: "get_client", Status: status, Reason: reason})
+}
+
+func TestStatus(t *testing.T) {
+	type script func(*world, *health.Tracker)
+	good := func(_ *world, h *health.Tracker) { call(h, 200, "") }
+	for name, tc := range map[string]struct {
+		script  script
+		status  health.Status
+		reasons []dcr.Reason
+		ok      bool // of the Management API
+	}{
+		"nothing tried": {
+			script: func(*world, *health.Tracker) {},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Starting},
+		},
+		"all is well": {script: good, status: health.StatusOK, ok: true},
+		"an idle day is no outage": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.pass(24 * time.Hour) },
+			status: health.StatusOK, ok: true,
+		},
+		"keys fetched, nothing to call for": {
+			script: func(_ *world, h *health.Tracker) { h.Called(health.Call{Op: health.OpJWKS, Status: 200}) },
+			status: health.StatusOK,
+		},
+		"failing for a moment": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.pass(time.Hour)
+				call(h, 500, dcr.ServerError)
+				w.pass(5*time.Minute - 1)
+				call(h, 500, dcr.ServerError)
+			},
+			status: health.StatusOK,
+		},
+		"failing for 5 minutes": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.pass(time.Hour)
+				call(h, 0, dcr.Timeout)
+				w.pass(5 * time.Minute)
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.ManagementFailing},
+		},
+		"failing from the start": {
+			script: func(w *world, h *health.Tracker) {
+				call(h, 403, dcr.MissingScope)
+				w.pass(5 * time.Minute)
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.ManagementFailing},
+		},
+		"rate limited for 5 minutes": {
+			script: func(w *world, h *health.Tracker) {
+				call(h, 429, dcr.RateLimited)
+				w.pass(5 * time.Minute)
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.ManagementFailing},
+		},
+		"a success stops the clock": {
+			script: func(w *world, h *health.Tracker) {
+				call(h, 500, dcr.ServerError)
+				w.pass(4 * time.Minute)
+				call(h, 200, "")
+				call(h, 500, dcr.ServerError)
+				w.pass(4 * time.Minute)
+			},
+			status: health.StatusOK,
+		},
+		"recovered": {
+			script: func(w *world, h *health.Tracker) {
+				call(h, 500, dcr.ServerError)
+				w.pass(time.Hour)
+				call(h, 200, "")
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"a new token is no success yet": {
+			script: func(w *world, h *health.Tracker) {
+				call(h, 500, dcr.ServerError)
+				w.pass(5 * time.Minute)
+				h.Called(health.Call{Op: health.OpToken, Status: 200})
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.ManagementFailing},
+		},
+		"the token server is away for 5 minutes": {
+			script: func(w *world, h *health.Tracker) {
+				h.Called(health.Call{Op: health.OpToken, Status: 502, Reason: dcr.TokenUnavailable})
+				w.pass(5 * time.Minute)
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.ManagementFailing},
+		},
+		"not found is an answer": {
+			script: func(_ *world, h *health.Tracker) { call(h, 404, dcr.RejectedByAuth0) },
+			status: health.StatusOK, ok: true,
+		},
+		"exists already is an answer": {
+			script: func(_ *world, h *health.Tracker) { call(h, 409, dcr.RejectedByAuth0) },
+			status: health.StatusOK, ok: true,
+		},
+		"a change that is declined says nothing of the rest": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				call(h, 400, dcr.ScopesRejected)
+				w.pass(time.Hour)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"token refused, at once": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				h.Called(health.Call{Op: health.OpToken, Status: 401, Reason: dcr.TokenRefused})
+			},
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.TokenRefused},
+		},
+		"token refused, as a call tells": {
+			script: func(_ *world, h *health.Tracker) { call(h, 0, dcr.TokenRefused) },
+			status: health.StatusDown, reasons: []dcr.Reason{dcr.TokenRefused},
+		},
+		"token accepted again": {
+			script: func(_ *world, h *health.Tracker) {
+				h.Called(health.Call{Op: health.OpToken, Status: 403, Reason: dcr.TokenRefused})
+				h.Called(health.Call{Op: health.OpToken, Status: 200})
+			},
+			status: health.StatusOK,
+		},
+		"keys unreachable": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				h.Called(health.Call{Op: health.OpJWKS, Reason: dcr.Unreachable})
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.JWKSUnreachable}, ok: true,
+		},
+		"blocked clients": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.counts[dcr.Blocked] = 1 },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.ClientsBlocked}, ok: true,
+		},
+		"refused clients are as they should be": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.counts[dcr.Refused] = 7 },
+			status: health.StatusOK, ok: true,
+		},
+		"two polls failed": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				h.Polled(dcr.Timeout)
+				h.Polled(dcr.Timeout)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"three polls failed": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				for range 3 {
+					h.Polled(dcr.Timeout)
+				}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.PollFailing}, ok: true,
+		},
+		"a good poll forgives": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				for range 3 {
+					h.Polled(dcr.Timeout)
+				}
+				h.Polled("")
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"the poll lacks read:logs": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Polled(dcr.MissingScope) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.PollUnauthorized}, ok: true,
+		},
+		"the ledger failed a write": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Recorded(errors.New("disk full")) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LedgerUnavailable}, ok: true,
+		},
+		"the ledger writes again": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				h.Recorded(errors.New("disk full"))
+				h.Recorded(nil)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"a write given up by its caller": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Recorded(context.Canceled) },
+			status: health.StatusOK, ok: true,
+		},
+		"the ledger cannot be read": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.err = errors.New("closed") },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LedgerUnavailable}, ok: true,
+		},
+		"several, the graver first": {
+			script: func(w *world, h *health.Tracker) {
+				w.counts[dcr.Blocked] = 2
+				call(h, 0, dcr.TokenRefused)
+				w.pass(5 * time.Minute)
+			},
+			status:  health.StatusDown,
+			reasons: []dcr.Reason{dcr.TokenRefused, dcr.ManagementFailing, dcr.ClientsBlocked},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, h := newWorld()
+			tc.script(w, h)
+			r := h.Report(t.Context())
+			if r.Status != tc.status || !cmp.Equal(r.Reasons, append([]dcr.Reason{}, tc.reasons...)) || r.ManagementAPI.OK != tc.ok {
+				t.Errorf("got %s %q ok=%v, want %s %q ok=%v",
+					r.Status, r.Reasons, r.ManagementAPI.OK, tc.status, tc.reasons, tc.ok)
+			}
+		})
+	}
+}
+
+func TestWebhookSilence(t *testing.T) {
+	for name, tc := range map[string]struct {
+		poll, webhook time.Duration // newest entry, after the start
+		passed        time.Duration
+		silent        bool
+	}{
+		"the webhook brought it":            {time.Minute, time.Minute, time.Hour, false},
+		"the webhook may still bring it":    {time.Minute, 0, 6*time.Minute - 1, false},
+		"the webhook had its time":          {time.Minute, 0, 6 * time.Minute, true},
+		"logged before we were there":       {-time.Minute, -time.Hour, time.Hour, false},
+		"the webhook is ahead":              {time.Minute, time.Hour, 2 * time.Hour, false},
+		"silent although it once delivered": {time.Hour, 30 * time.Minute, 2 * time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, h := newWorld()
+			call(h, 200, "")
+			w.feeds[dcr.FeedPoll] = dcr.FeedStatus{LastEventAt: start().Add(tc.poll)}
+			w.feeds[dcr.FeedWebhook] = dcr.FeedStatus{LastEventAt: start().Add(tc.webhook)}
+			w.pass(tc.passed)
+			want := []dcr.Reason{}
+			if tc.silent {
+				want = append(want, dcr.WebhookSilent)
+			}
+			if got := h.Report(t.Context()).Reasons; !cmp.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestReady: only what keeps deliveries from being kept makes grantd unready.
+func TestReady(t *testing.T) {
+	w, h := newWorld()
+	w.counts[dcr.Blocked] = 1
+	call(h, 0, dcr.TokenRefused)
+	if got := h.Ready(t.Context()); len(got) != 0 {
+		t.Errorf("not ready for %q", got)
+	}
+	h.Recorded(errors.New("disk full"))
+	if got := h.Ready(t.Context()); !cmp.Equal(got, []dcr.Reason{dcr.LedgerUnavailable}) {
+		t.Errorf("got %q with a ledger that fails", got)
+	}
+}
+
+// TestChecksAreDocumented holds every check to the closed list of reasons.
+func TestChecksAreDocumented(t *testing.T) {
+	_, h := newWorld()
+	for _, c := range h.Checks(t.Context()) {
+		if c.Message == "" {
+			t.Errorf("%s is not a documented reason", c.Code)
+		}
+		if c.Severity != health.Down && c.Severity != health.Degraded {
+			t.Errorf("%s has severity %q", c.Code, c.Severity)
+		}
+	}
+}
+
+func TestReportJSON(t *testing.T) {
+	t.Run("before anything happened", func(t *testing.T) {
+		_, h := newWorld()
+		compareJSON(t, h.Report(t.Context()), `{"status":"degraded","reasons":["starting"],"last_event_at":null,
+			"jwks":{"reachable":false,"checked_at":null},
+			"management_api":{"ok":false,"last_success_at":null,"last_error":"","last_error_at":null,"rate_limit":null},
+			"webhook":{"last_event_at":null,"last_delivery_at":null,"events":0},
+			"poll":{"last_success_at":null,"last_event_at":null,"checkpoint":null},
+			"sweep":{"last_success_at":null},
+			"clients":{"ready":0,"pending":0,"blocked":0,"refused":0,"gone":0}}`)
+	})
+	t.Run("with everything", func(t *testing.T) {
+		w, h := newWorld()
+		at := func(minutes int) time.Time { return start().Add(time.Duration(minutes) * time.Minute) }
+		w.feeds = map[dcr.Feed]dcr.FeedStatus{
+			dcr.FeedWebhook: {LastEventAt: at(1), LastDeliveryAt: at(2), Events: 12},
+			dcr.FeedPoll:    {LastEventAt: at(3), LastSuccessAt: at(4), Checkpoint: at(2), LastDeliveryAt: at(9)},
+			dcr.FeedSweep:   {LastSuccessAt: at(5)},
+		}
+		w.counts = map[dcr.Phase]int{dcr.Ready: 1, dcr.Pending: 2, dcr.Refused: 4, dcr.Gone: 5}
+		w.limit = &health.RateLimit{Limit: 10, Remaining: 9, ResetAt: dcr.Timestamp{Time: at(6)}}
+		call(h, 500, dcr.ServerError)
+		w.pass(time.Second)
+		call(h, 200, "")
+		h.Called(health.Call{Op: health.OpJWKS, Status: 200})
+		compareJSON(t, h.Report(t.Context()), `{"status":"ok","reasons":[],"last_event_at":"2026-11-23T07:03:00.000Z",
+			"jwks":{"reachable":true,"checked_at":"2026-11-23T07:00:01.000Z"},
+			"management_api":{"ok":true,"last_success_at":"2026-11-23T07:00:01.000Z","last_error":"server_error","last_error_at":"2026-11-23T07:00:00.000Z",
+				"rate_limit":{"limit":10,"remaining":9,"reset_at":"2026-11-23T07:06:00.000Z"}},
+			"webhook":{"last_event_at":"2026-11-23T07:01:00.000Z","last_delivery_at":"2026-11-23T07:02:00.000Z","events":12},
+			"poll":{"last_success_at":"2026-11-23T07:04:00.000Z","last_event_at":"2026-11-23T07:03:00.000Z","checkpoint":"2026-11-23T07:02:00.000Z"},
+			"sweep":{"last_success_at":"2026-11-23T07:05:00.000Z"},
+			"clients":{"ready":1,"pending":2,"blocked":0,"refused":4,"gone":5}}`)
+	})
+}
+
+// compareJSON compares byte by byte, but for white space.
+func compareJSON(t *testing.T, got any, want string) {
+	t.Helper()
+	b, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = strings.NewReplacer("\n", "", "\t", "").Replace(want)
+	if diff := cmp.Diff(want, string(b)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestTimesSurviveARestart: and nothing but the times.
+func TestTimesSurviveARestart(t *testing.T) {
+	_, before := newWorld()
+	call(before, 200, "")
+	before.Called(health.Call{Op: health.OpJWKS, Status: 200})
+	call(before, 0, dcr.TokenRefused)
+
+	w, after := newWorld()
+	w.pass(time.Hour)
+	if err := after.Restore(before.Snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	r := after.Report(t.Context())
+	at := dcr.Timestamp{Time: start()}
+	want := health.ManagementAPI{LastSuccessAt: at, LastError: dcr.TokenRefused, LastErrorAt: at}
+	if diff := cmp.Diff(want, r.ManagementAPI); diff != "" {
+		t.Errorf("management_api (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(health.JWKS{CheckedAt: at}, r.JWKS); diff != "" {
+		t.Errorf("jwks (-want +got)\n%s", diff)
+	}
+	if r.Status == health.StatusDown {
+		t.Error("down before the first try")
+	}
+}
+
+func TestRestore(t *testing.T) {
+	w, h := newWorld()
+	old := h.Snapshot()
+	w.pass(time.Minute)
+	call(h, 200, "")
+	for _, fine := range [][]byte{nil, old} {
+		if err := h.Restore(fine); err != nil {
+			t.Errorf("restore %q: %v", fine, err)
+		}
+	}
+	if got := h.Report(t.Context()).ManagementAPI.LastSuccessAt; !got.Equal(dcr.Timestamp{Time: w.now}) {
+		t.Errorf("an older snapshot overtook what happened since: %v", got)
+	}
+	if err := h.Restore([]byte("{")); err == nil {
+		t.Error("a broken snapshot was taken")
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	_, h := newWorld()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				call(h, 200, "")
+				call(h, 500, dcr.ServerError)
+				h.Polled(dcr.Timeout)
+				h.Recorded(nil)
+				h.Report(t.Context())
+				h.Snapshot()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkCalled(b *testing.B) {
+	_, h := newWorld()
+	for b.Loop() {
+		call(h, 200, "")
+	}
+}

@@ -1,0 +1,197 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"grantd/internal/dcr"
+	"grantd/internal/metrics"
+)
+
+type ledger struct{ err error }
+
+func (l ledger) Counts(context.Context) (map[dcr.Phase]int, error) {
+	return map[dcr.Phase]int{dcr.Ready: 3, dcr.Blocked: 1}, l.err
+}
+
+func (l ledger) DueCounts(context.Context, time.Time) (map[dcr.Class]int, error) {
+	return map[dcr.Class]int{dcr.Urgent: 2}, nil
+}
+
+func (l ledger) Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error) {
+	return map[dcr.Feed]dcr.FeedStatus{
+		dcr.FeedWebhook: {LastEventAt: time.UnixMilli(1_700_000_000_500)},
+		dcr.FeedPoll:    {},
+	}, nil
+}
+
+func sources() metrics.Sources {
+	return metrics.Sources{
+		Ledger:             ledger{},
+		RateLimitRemaining: func() (int, bool) { return 9, true },
+	}
+}
+
+// used has something in every metric.
+func used() *metrics.Metrics {
+	m := metrics.New(sources())
+	m.Sightings(dcr.FeedWebhook, dcr.Registered, 2)
+	m.Malformed(dcr.FeedPoll, 1)
+	m.TimeToReady(131 * time.Millisecond)
+	m.ManagementRequest("get_client", 200, "", 50*time.Millisecond)
+	m.ManagementRequest("get_client", 0, dcr.Timeout, 10*time.Second)
+	m.DriftRepaired(metrics.ConditionOf(dcr.StepGrant))
+	return m
+}
+
+// own drops the collectors that are not ours.
+func own(t *testing.T, g prometheus.Gatherer) []string {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "grantd_") {
+			var labels []string
+			for _, l := range f.GetMetric()[0].GetLabel() {
+				labels = append(labels, l.GetName())
+			}
+			names = append(names, f.GetName()+"{"+strings.Join(labels, ",")+"} "+strings.ToLower(f.GetType().String()))
+		}
+	}
+	return names
+}
+
+func TestNames(t *testing.T) {
+	want := []string{
+		"grantd_clients{phase} gauge",
+		"grantd_drift_repaired_total{condition} counter",
+		"grantd_due_clients{class} gauge",
+		"grantd_last_event_timestamp_seconds{feed} gauge",
+		"grantd_malformed_entries_total{feed} counter",
+		"grantd_management_rate_limit_remaining{} gauge",
+		"grantd_management_request_duration_seconds{operation} histogram",
+		"grantd_management_requests_total{code,operation} counter",
+		"grantd_sightings_total{feed,kind} counter",
+		"grantd_time_to_ready_seconds{} histogram",
+	}
+	if diff := cmp.Diff(want, own(t, used().Gatherer())); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestLint(t *testing.T) {
+	problems, err := testutil.GatherAndLint(used().Gatherer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "grantd_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	const want = `
+# HELP grantd_clients Clients in the ledger, by phase.
+# TYPE grantd_clients gauge
+grantd_clients{phase="blocked"} 1
+grantd_clients{phase="gone"} 0
+grantd_clients{phase="pending"} 0
+grantd_clients{phase="ready"} 3
+grantd_clients{phase="refused"} 0
+# HELP grantd_drift_repaired_total Clients that were ready, then changed in Auth0, and were put right, by condition.
+# TYPE grantd_drift_repaired_total counter
+grantd_drift_repaired_total{condition="connected"} 0
+grantd_drift_repaired_total{condition="granted"} 1
+grantd_drift_repaired_total{condition="promoted"} 0
+# HELP grantd_due_clients Clients whose turn it is, by class.
+# TYPE grantd_due_clients gauge
+grantd_due_clients{class="background"} 0
+grantd_due_clients{class="urgent"} 2
+# HELP grantd_last_event_timestamp_seconds Date of the newest log entry, by feed, in seconds since 1970.
+# TYPE grantd_last_event_timestamp_seconds gauge
+grantd_last_event_timestamp_seconds{feed="webhook"} 1.7000000005e+09
+# HELP grantd_management_rate_limit_remaining Calls left in Auth0's tightest known rate limit.
+# TYPE grantd_management_rate_limit_remaining gauge
+grantd_management_rate_limit_remaining 9
+# HELP grantd_management_requests_total Requests to Auth0, by operation and HTTP status, or reason without one.
+# TYPE grantd_management_requests_total counter
+grantd_management_requests_total{code="200",operation="get_client"} 1
+grantd_management_requests_total{code="timeout",operation="get_client"} 1
+`
+	if err := testutil.GatherAndCompare(used().Gatherer(), strings.NewReader(want),
+		"grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_last_event_timestamp_seconds",
+		"grantd_management_rate_limit_remaining", "grantd_management_requests_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPedantic registers everything once more where inconsistency is an error.
+func TestPedantic(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(metrics.NewSources(sources()))
+	if _, err := registry.Gather(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingKnownYet(t *testing.T) {
+	m := metrics.New(metrics.Sources{RateLimitRemaining: func() (int, bool) { return 0, false }})
+	for _, name := range own(t, m.Gatherer()) {
+		if strings.HasPrefix(name, "grantd_management_rate_limit") || strings.HasPrefix(name, "grantd_clients") {
+			t.Errorf("%s is told though nothing is known", name)
+		}
+	}
+}
+
+// TestSightingsStartAtZero, so that the first one counts in a rate.
+func TestSightingsStartAtZero(t *testing.T) {
+	m := metrics.New(metrics.Sources{})
+	n, err := testutil.GatherAndCount(m.Gatherer(), "grantd_sightings_total", "grantd_malformed_entries_total")
+	if err != nil || n != 15 {
+		t.Errorf("got %d series (%v), want 12 and 3", n, err)
+	}
+}
+
+func TestHandler(t *testing.T) {
+	for name, l := range map[string]ledger{"well": {}, "ledger failing": {errors.New("closed")}} {
+		t.Run(name, func(t *testing.T) {
+			m := metrics.New(metrics.Sources{Ledger: l})
+			w := httptest.NewRecorder()
+			m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d", w.Code)
+			}
+			body := w.Body.String()
+			for _, want := range []string{"go_goroutines", "process_start_time_seconds", "grantd_due_clients", "grantd_last_event"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("no %s", want)
+				}
+			}
+			if got := strings.Contains(body, "grantd_clients{"); got != (l.err == nil) {
+				t.Errorf("grantd_clients told: %v", got)
+			}
+		})
+	}
+}
+
+func BenchmarkManagementRequest(b *testing.B) {
+	m := metrics.New(metrics.Sources{})
+	for b.Loop() {
+		m.ManagementRequest("get_client", 200, "", 50*time.Millisecond)
+	}
+}
