@@ -387,7 +387,7 @@ func TestSetCredentialsDuringFetch(t *testing.T) {
 		s := &stub{API: always(200, thirdParty), Latency: time.Second}
 		c := open(t, s)
 		go func() { _ = get(t, c) }()
-		synctest.Wait()
+		time.Sleep(500 * time.Millisecond)
 		c.SetCredentials("own", "another")
 		if err := get(t, c); err != nil {
 			t.Fatal(err)
