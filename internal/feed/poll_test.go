@@ -266,7 +266,8 @@ func TestPollReadsAll(t *testing.T) {
 // behind it.
 func TestPollGoesOnBehindAFullMillisecond(t *testing.T) {
 	pt := newPollTest(t)
-	pt.log.add("a", 1100, noon().Add(-2*time.Minute), 0)
+	pt.clock.advance(500 * time.Microsecond) // dates have milliseconds, clocks have more
+	pt.log.add("a", 1100, noon().Add(-24*time.Hour), 0)
 	pt.log.add("z", 10, noon().Add(-time.Minute), time.Second)
 	pt.tick(t)
 	if got := pt.clients(t); len(got) != 1010 || got[1009] != "z0009" {
