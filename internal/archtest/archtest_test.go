@@ -1,13 +1,14 @@
 package archtest_test
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"go/build"
+	"io/fs"
+	"maps"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,8 @@ type layer struct {
 // above, so that whoever changes a package knows whom it cannot have broken.
 var layers = []layer{
 	{name: "cmd/grantd", purpose: "main: signals, arguments, exit code"},
-	{name: "internal/cli", purpose: "the commands, one file each, and the demo"},
+	{name: "internal/cli", purpose: "the commands, one file each"},
+	{name: "internal/demo", purpose: "the tour: grantd as a process against a simulated tenant, checking what it shows"},
 	{name: "internal/daemon", purpose: "wiring and lifecycle: what is opened, run, reloaded and stopped in which order"},
 	{name: "internal/config", purpose: "one table of environment variables that reads, checks and documents them"},
 	{name: "internal/http", purpose: "the public and the admin listener and the control socket"},
@@ -48,33 +50,60 @@ var layers = []layer{
 	{name: "internal/archtest", purpose: "this order, as a test"},
 }
 
-// pkg is what `go list -json` says of a package.
+const root = "../.." // the module's folder
+
+// pkg is a package and whom it imports, all as import paths without the
+// module's, if it is ours.
 type pkg struct {
-	ImportPath                         string
-	Imports, TestImports, XTestImports []string
-	Module                             struct{ Path string }
+	name           string
+	imports, tests []string
 }
 
-func listPackages(t *testing.T) []pkg {
+// readPackages reads the imports of all packages. It reads the files itself
+// rather than ask the go command, so that the cached result of this test is
+// dropped when one changes.
+func readPackages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list",
-		"-json=ImportPath,Imports,TestImports,XTestImports,Module", "./...")
-	cmd.Dir = "../.."
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("list packages: %v", err)
-	}
 	var pkgs []pkg
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
-		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return pkgs
-		} else if err != nil {
-			t.Fatalf("read list of packages: %v", err)
+	err := filepath.WalkDir(root, func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
 		}
-		pkgs = append(pkgs, p)
+		if name := d.Name(); name == "testdata" || strings.HasPrefix(name, ".") && dir != root {
+			return fs.SkipDir
+		}
+		p, err := build.ImportDir(dir, 0)
+		if _, ok := errors.AsType[*build.NoGoError](err); ok {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, dir)
+		if err != nil {
+			return err
+		}
+		pkgs = append(pkgs, pkg{
+			name:    filepath.ToSlash(name),
+			imports: ours(p.Imports),
+			tests:   ours(append(p.TestImports, p.XTestImports...)),
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read imports: %v", err)
 	}
+	return pkgs
+}
+
+// ours returns those of the paths that are of this module, without its name.
+func ours(paths []string) []string {
+	var found []string
+	for _, path := range paths {
+		if name, ok := strings.CutPrefix(path, "grantd/"); ok {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 // violations says what of the packages breaks the order.
@@ -86,43 +115,39 @@ func violations(layers []layer, pkgs []pkg) []string {
 	}
 	listed := make(map[string]bool)
 	for _, p := range pkgs {
-		module := p.Module.Path + "/"
-		name := strings.TrimPrefix(p.ImportPath, module)
-		listed[name] = true
-		from, ok := rank[name]
+		listed[p.name] = true
+		from, ok := rank[p.name]
 		if !ok {
-			found = append(found, fmt.Sprintf("%s is not in the table: add it to layers in internal/archtest, above all it imports and below all that import it", name))
+			found = append(found, p.name+" is not in the table: add it to layers in internal/archtest, above all it imports and below all that import it")
 			continue
 		}
 		check := func(imports []string, test bool) {
-			for _, path := range imports {
-				imported, ours := strings.CutPrefix(path, module)
+			for _, imported := range imports {
 				to, known := rank[imported]
 				switch {
-				case !ours || !known || imported == name:
+				case !known || to == from:
 				case layers[to].support:
 					if !test && !layers[from].support {
-						found = append(found, fmt.Sprintf("%s imports %s, which is for tests only", name, imported))
+						found = append(found, fmt.Sprintf("%s imports %s, which is for tests only", p.name, imported))
 					}
 				case to < from:
-					found = append(found, fmt.Sprintf("%s imports %s, which is above it: declare an interface where it is used, or move what is shared further down", name, imported))
+					found = append(found, fmt.Sprintf("%s imports %s, which is above it: declare an interface where it is used, or move what is shared further down", p.name, imported))
 				}
 			}
 		}
-		check(p.Imports, false)
-		check(p.TestImports, true)
-		check(p.XTestImports, true)
+		check(p.imports, false)
+		check(p.tests, true)
 	}
 	for _, l := range layers {
 		if !listed[l.name] {
-			found = append(found, fmt.Sprintf("%s is in the table and nowhere else: remove it from layers in internal/archtest", l.name))
+			found = append(found, l.name+" is in the table and nowhere else: remove it from layers in internal/archtest")
 		}
 	}
 	return slices.Compact(found)
 }
 
 func TestImportsPointDown(t *testing.T) {
-	for _, v := range violations(layers, listPackages(t)) {
+	for _, v := range violations(layers, readPackages(t)) {
 		t.Error(v)
 	}
 }
@@ -130,33 +155,25 @@ func TestImportsPointDown(t *testing.T) {
 func TestViolations(t *testing.T) {
 	order := []layer{{name: "top"}, {name: "toptest", support: true}, {name: "bottom"}}
 	pkgs := func(name string, imports, tests []string) []pkg {
-		all := []pkg{{ImportPath: "m/top"}, {ImportPath: "m/toptest"}, {ImportPath: "m/bottom"}}
-		if !slices.ContainsFunc(all, func(p pkg) bool { return p.ImportPath == "m/"+name }) {
-			all = append(all, pkg{ImportPath: "m/" + name})
-		}
-		for i := range all {
-			all[i].Module.Path = "m"
-			if all[i].ImportPath == "m/"+name {
-				all[i].Imports, all[i].XTestImports = imports, tests
-			}
-		}
-		return all
+		all := map[string]pkg{"top": {name: "top"}, "toptest": {name: "toptest"}, "bottom": {name: "bottom"}}
+		all[name] = pkg{name, imports, tests}
+		return slices.Collect(maps.Values(all))
 	}
 	tests := []struct {
 		name string
 		pkgs []pkg
 		want string // part of the only violation; empty: none
 	}{
-		{"down", pkgs("top", []string{"m/bottom", "fmt", "example.com/top"}, nil), ""},
-		{"own external test", pkgs("bottom", nil, []string{"m/bottom"}), ""},
-		{"support from a test", pkgs("top", nil, []string{"m/toptest"}), ""},
-		{"support from a test below", pkgs("bottom", nil, []string{"m/toptest"}), ""},
-		{"support from support", pkgs("toptest", []string{"m/bottom"}, nil), ""},
-		{"up", pkgs("bottom", []string{"m/top"}, nil), "bottom imports top, which is above it"},
-		{"up from a test", pkgs("bottom", nil, []string{"m/top"}), "bottom imports top, which is above it"},
-		{"support from the product", pkgs("top", []string{"m/toptest"}, nil), "for tests only"},
+		{"down", pkgs("top", []string{"bottom"}, nil), ""},
+		{"own external test", pkgs("bottom", nil, []string{"bottom"}), ""},
+		{"support from a test", pkgs("top", nil, []string{"toptest"}), ""},
+		{"support from a test below", pkgs("bottom", nil, []string{"toptest"}), ""},
+		{"support from support", pkgs("toptest", []string{"bottom"}, nil), ""},
+		{"up", pkgs("bottom", []string{"top"}, nil), "bottom imports top, which is above it"},
+		{"up from a test", pkgs("bottom", nil, []string{"top"}), "bottom imports top, which is above it"},
+		{"support from the product", pkgs("top", []string{"toptest"}, nil), "for tests only"},
 		{"unknown", pkgs("new", nil, nil), "new is not in the table"},
-		{"vanished", pkgs("top", nil, nil)[1:], "top is in the table and nowhere else"},
+		{"vanished", []pkg{{name: "toptest"}, {name: "bottom"}}, "top is in the table and nowhere else"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,7 +186,7 @@ func TestViolations(t *testing.T) {
 }
 
 const (
-	document = "../../docs/architecture.md"
+	document = root + "/docs/architecture.md"
 	begin    = "<!-- packages: written by go test ./internal/archtest -update -->\n"
 	end      = "<!-- /packages -->\n"
 )
