@@ -17,7 +17,7 @@ import (
 	"grantd/internal/dcr"
 )
 
-// Run as: go test ./internal/dcr -update
+// Write the page by go test ./internal/dcr -update.
 var update = flag.Bool("update", false, "write docs/reasons.md")
 
 // declaredConstants are the package's constants of a type, by value.

@@ -46,7 +46,9 @@ func TestPollFollowsUpInBackground(t *testing.T) {
 		w.Header().Set("X-RateLimit-Limit", "10")
 		w.Header().Set("X-RateLimit-Remaining", "1")
 		w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
-		w.Write(body)
+		if _, err := w.Write(body); err != nil {
+			t.Error(err)
+		}
 	})
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
