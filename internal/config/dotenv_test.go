@@ -19,7 +19,7 @@ func read(text string) []string {
 		got = append(got, fmt.Sprintf("%d %s=%s", a.Line, a.Name, a.Value.Reveal()))
 	}
 	for _, e := range bad {
-		got = append(got, fmt.Sprintf("%d: %s", e.Line, e.Problem))
+		got = append(got, fmt.Sprintf("%d: %s", e.Line, e))
 	}
 	return got
 }

@@ -111,8 +111,7 @@ func problems(err error) []*problem {
 		}
 		return all
 	}
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return []*problem{p}
 	}
 	return []*problem{{text: err.Error()}}

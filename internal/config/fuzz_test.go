@@ -31,8 +31,8 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("%s=%q: %d settings", v.Name, text, got)
 			}
 		} else {
-			var all config.Errors
-			if !errors.As(err, &all) || len(all) == 0 || c != nil {
+			all, ok := errors.AsType[config.Errors](err)
+			if !ok || len(all) == 0 || c != nil {
 				t.Fatalf("%s=%q: %T, %v", v.Name, text, err, c)
 			}
 			for _, e := range all {

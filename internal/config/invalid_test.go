@@ -43,6 +43,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"GRANTD_CONNECTION_LEVEL", "tenant", "write one of client, domain"},
 		{"GOOGLE_CONNECTION_NAME", ",", "nothing but commas"},
 		{"GOOGLE_CONNECTION_NAME", "google oauth2", `"google oauth2" is not a connection's name`},
+		{"GRANTD_ALLOWED_CLIENTS", ",", "nothing but commas"},
 		{"GRANTD_ALLOWED_CLIENTS", "chatgtp", `did you mean "chatgpt"`},
 		{"GRANTD_ALLOWED_CLIENTS", "http://evil.example/cb", "http://evil.example/cb"},
 		{"GRANTD_DRY_RUN", "perhaps", "write true or false"},
@@ -190,6 +191,14 @@ func TestLoadReportsAll(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// A token that is there but wrong is one error, not also a missing one.
+func TestBadAdminToken(t *testing.T) {
+	lines := failures(t, good("GRANTD_ADMIN_LISTEN=:8081", "GRANTD_ADMIN_TOKEN=x "), nil)
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "GRANTD_ADMIN_TOKEN: ") {
+		t.Errorf("got %q", lines)
 	}
 }
 

@@ -76,8 +76,7 @@ func failures(t *testing.T, env []string, files disk) []string {
 	if c != nil {
 		t.Errorf("Load returned a configuration with an error")
 	}
-	var field *config.FieldError
-	if !errors.As(err, &field) {
+	if _, ok := errors.AsType[*config.FieldError](err); !ok {
 		t.Errorf("no FieldError in %T", err)
 	}
 	for _, secret := range []string{clientSecret, webhookSecret} {

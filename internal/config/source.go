@@ -210,8 +210,7 @@ func readFile(read func(string) ([]byte, error), name string, limit int) ([]byte
 
 // reason is an error without the path that a PathError repeats.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()
