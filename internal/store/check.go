@@ -25,9 +25,6 @@ func (l *Ledger) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := l.complete(); err != nil {
-		return fmt.Errorf("check ledger: %w", err)
-	}
 	// bbolt's check must not run beside a writer.
 	t, err := l.db.Begin(!l.readOnly)
 	if err != nil {

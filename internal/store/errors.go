@@ -24,9 +24,10 @@ var (
 var (
 	// ErrCorrupt: the file is damaged or not a ledger.
 	ErrCorrupt = errors.New("the ledger is damaged")
-	// ErrUnavailable: the change could not be written and was not kept: the
-	// disk is full, read-only or failing. Trying again may help.
-	ErrUnavailable = errors.New("the ledger cannot be written")
+	// ErrUnavailable: the system does not let the file be opened or written:
+	// the disk is full, read-only or failing, or permissions are missing. A
+	// change was not kept, and trying again may help.
+	ErrUnavailable = errors.New("the ledger is unavailable")
 	// ErrReadOnly: the ledger was opened for reading only.
 	ErrReadOnly = errors.New("the ledger is open for reading only")
 	// ErrClosed: the ledger was closed.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -129,7 +130,7 @@ func TestReadOnlyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := child(t, "nobody", path).Output()
-	want := fmt.Sprintf("true open ledger %[1]s: the ledger cannot be written: open %[1]s: permission denied\nread\n", path)
+	want := fmt.Sprintf("true open ledger %[1]s: the ledger is unavailable: open %[1]s: permission denied\nread\n", path)
 	if string(out) != want || err != nil {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -178,6 +179,15 @@ func TestDamage(t *testing.T) {
 		{"all but the meta pages", garbage(2*page, len(good))},
 		{"all but the meta pages zero", zeros(2 * page)},
 		{"the second half", garbage(len(good)/2, len(good))},
+		{"branches that lead nowhere", func(b []byte) []byte {
+			const branch, header, pgid = 1, 16, 8 // see bbolt's internal/common/page.go
+			for p := 2 * page; p < len(b); p += page {
+				if binary.NativeEndian.Uint16(b[p+8:]) == branch {
+					binary.NativeEndian.PutUint64(b[p+header+pgid:], 1<<34)
+				}
+			}
+			return b
+		}},
 	}
 	for i := 2; i < len(good)/page; i += 37 {
 		tests = append(tests, struct {

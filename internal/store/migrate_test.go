@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -115,5 +116,19 @@ func TestPanicInCommit(t *testing.T) {
 	}
 	if err := l.db.Close(); err != nil {
 		t.Errorf("close: %v", err)
+	}
+}
+
+// TestGuardFault: reading where nothing is mapped, as bbolt does when it
+// follows a damaged page, is an error and not the end of the process.
+func TestGuardFault(t *testing.T) {
+	mem, err := syscall.Mmap(-1, 0, syscall.Getpagesize(), syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Munmap(mem) }()
+	var read byte
+	if err := guard(func() error { read = mem[0]; return nil }); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("read %d, error %v", read, err)
 	}
 }

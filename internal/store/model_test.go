@@ -179,7 +179,7 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			runModel(t, seed, 1000)
+			runModel(t, seed, 600)
 		})
 	}
 }

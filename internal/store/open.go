@@ -76,9 +76,6 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // prepare brings an open file to the present schema, checks whose it is and
 // reads what is kept in memory.
 func (l *Ledger) prepare(ctx context.Context, o Options) error {
-	if err := l.complete(); err != nil {
-		return err
-	}
 	if err := l.migrate(migrations()); err != nil {
 		return err
 	}
@@ -86,21 +83,6 @@ func (l *Ledger) prepare(ctx context.Context, o Options) error {
 		return err
 	}
 	return l.view(ctx, func(t tx) error { return l.feeds.load(t) })
-}
-
-// complete fails when the file ends before its last page, as one cut short by
-// a full disk or a broken copy does.
-func (l *Ledger) complete() error {
-	info, err := os.Stat(l.path)
-	if err != nil {
-		return err
-	}
-	return l.read(func(t tx) error {
-		if info.Size() < t.Size() {
-			return fmt.Errorf("%w: %d of %d bytes are there", ErrCorrupt, info.Size(), t.Size())
-		}
-		return nil
-	})
 }
 
 // identify compares the ledger's tenant and audience with the options, and
@@ -174,14 +156,35 @@ func (l *Ledger) now() time.Time { return l.clock().UTC().Round(0) }
 // openFile opens the bbolt file, new ones with mode 0600. A file that others
 // may read is tightened rather than refused: a restored backup should start.
 func openFile(path string, readOnly bool) (*bolt.DB, error) {
-	_, statErr := os.Lstat(path)
-	created := errors.Is(statErr, fs.ErrNotExist)
-	if created && readOnly {
-		return nil, statErr
+	info, err := os.Lstat(path)
+	created := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case created && readOnly:
+		return nil, err
+	case readOnly:
+		return openBolt(path, true)
+	case err == nil && info.Size() > 0:
+		// Opened for writing, bbolt at once reads a page near the end, which in
+		// a file cut short lies in memory of somebody else.
+		db, err := openBolt(path, true)
+		if err != nil {
+			return nil, err
+		}
+		if err := db.Close(); err != nil {
+			return nil, err
+		}
 	}
+	db, err := openBolt(path, false)
+	if err == nil && created {
+		err = syncDir(filepath.Dir(path))
+	}
+	return db, err
+}
+
+// openBolt opens the file, checks that it is whole and sorts the errors.
+func openBolt(path string, readOnly bool) (db *bolt.DB, err error) {
 	var file *os.File
-	var db *bolt.DB
-	err := guard(func() (err error) {
+	err = guard(func() (err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout:      lockTimeout,
 			ReadOnly:     readOnly,
@@ -194,9 +197,10 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 		return err
 	})
 	switch {
-	case err == nil && created:
-		return db, syncDir(filepath.Dir(path))
 	case err == nil:
+		if err := complete(db); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 		return db, nil
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%w%s; stop that one, or ask it over its control socket", ErrLocked, lockHolder(path))
@@ -204,13 +208,30 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 		// bbolt panicked and left the file open, locked and mapped. The mapping
 		// would keep the lock even after the file is closed.
 		return nil, errors.Join(err, syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
-	case isSystem(err) && !readOnly:
+	case isSystem(err):
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	case isSystem(err), errors.Is(err, ErrUnsafe):
+	case errors.Is(err, ErrUnsafe):
 		return nil, err
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
+}
+
+// complete fails when the file ends before its last page, as one cut short by
+// a full disk or a broken copy does.
+func complete(db *bolt.DB) error {
+	info, err := os.Stat(db.Path())
+	if err != nil {
+		return err
+	}
+	return guard(func() error {
+		return db.View(func(t *bolt.Tx) error {
+			if info.Size() < t.Size() {
+				return fmt.Errorf("%w: %d of %d bytes are there", ErrCorrupt, info.Size(), t.Size())
+			}
+			return nil
+		})
+	})
 }
 
 // openPrivate opens a regular file and no symbolic link, and takes it away
