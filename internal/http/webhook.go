@@ -27,6 +27,9 @@ const (
 // kept.
 func (p *public) webhook(c echo.Context) error {
 	r := c.Request()
+	if r.URL.Path != p.o.WebhookPath { // ":" and "*" mean something to the router
+		return echo.ErrNotFound
+	}
 	if err := p.authenticate(c); err != nil {
 		hangUp(c)
 		return err
