@@ -34,8 +34,7 @@ func (c call) under(collection string) (rest string, ok bool) {
 // descriptions are not.
 // https://auth0.com/docs/api/management/v2
 func (c call) change() ([]dcr.Sighting, Flaw) {
-	post := c.method == "post"
-	if post {
+	if c.method == "post" {
 		switch c.path {
 		case clientsPath:
 			return c.registration(dcr.RegistrationUnknown)
@@ -66,8 +65,8 @@ func changed(s dcr.Sighting) ([]dcr.Sighting, Flaw) {
 	return []dcr.Sighting{s}, none
 }
 
-// bodyOf looks up the ids in a request's or response's body, which may be
-// anything where it matters not.
+// ids looks up the ids in the body of a request or response. One that is no
+// object has none.
 func ids(body value) (clientID, id value, flaw Flaw) {
 	if body == nil || body[0] != '{' {
 		return nil, nil, none
@@ -76,7 +75,7 @@ func ids(body value) (clientID, id value, flaw Flaw) {
 	if flaw != none {
 		return nil, nil, flaw
 	}
-	return found[bodyClientID], found[bodyID], none
+	return found[0], found[1], none
 }
 
 // clientEdited: PATCH or DELETE /clients/{id}. What lies below a client, such

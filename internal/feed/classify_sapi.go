@@ -20,15 +20,19 @@ const (
 	resBody
 )
 
-// What is looked up in a request's or response's body.
+// What is looked up in the body of a request or response about a client: by
+// RFC 7591's names, and by the Management API's.
 const (
 	bodyClientID = iota
-	bodyID
 	bodyClientName
 	bodyName
 	bodyRedirectURIs
 	bodyCallbacks
 )
+
+func clientMembers(body value) ([]value, Flaw) {
+	return body.members("client_id", "client_name", "name", "redirect_uris", "callbacks")
+}
 
 // call is a Management API call as a sapi entry tells of it.
 type call struct {
@@ -54,7 +58,7 @@ func (e *entry) managementCall() ([]dcr.Sighting, Flaw) {
 	if !registered && !c.ofInterest() {
 		return nil, none
 	}
-	if len(status) != 3 || !isDigit(status[0]) {
+	if len(status) != 3 || !isDigit(status[0]) || !isDigit(status[1]) || !isDigit(status[2]) {
 		return nil, BadShape
 	}
 	if status[0] != '2' {
@@ -123,7 +127,7 @@ func printable(s string) string {
 // registration is the sighting of a new client. Its id stands in the answer and
 // nowhere else: a request may claim any.
 func (c call) registration(how dcr.Registration) ([]dcr.Sighting, Flaw) {
-	answer, flaw := c.answer.members("client_id", "id", "client_name", "name", "redirect_uris", "callbacks")
+	answer, flaw := clientMembers(c.answer)
 	if flaw != none {
 		return nil, flaw
 	}
@@ -134,7 +138,7 @@ func (c call) registration(how dcr.Registration) ([]dcr.Sighting, Flaw) {
 	s := dcr.Sighting{Kind: dcr.Registered, ClientID: id, Registration: how}
 	describe(&s, answer)
 	// The answer's word goes first, the request's fills in.
-	if asked, flaw := c.body.members("client_id", "id", "client_name", "name", "redirect_uris", "callbacks"); flaw == none {
+	if asked, flaw := clientMembers(c.body); flaw == none {
 		describe(&s, asked)
 	}
 	return []dcr.Sighting{s}, none
