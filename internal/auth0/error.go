@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -195,12 +194,9 @@ func scopeLike(s string) bool {
 func transportError(op string, err error) *Error {
 	e := &Error{Op: op, Reason: dcr.Unreachable, Err: err}
 	var timeout net.Error
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
-		errors.As(err, &timeout) && timeout.Timeout():
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &timeout) && timeout.Timeout() {
 		e.Reason = dcr.Timeout
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTooLarge), errors.Is(err, errNotJSON):
-		e.Reason = dcr.BadResponse
 	}
 	return e
 }

@@ -202,7 +202,7 @@ func (g *guard) wait(ctx context.Context, f *fetch) (token, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return token{}, transportError(opGetToken, context.Cause(ctx))
+		return token{}, transportError(opGetToken, ctx.Err())
 	}
 	if f.err != nil {
 		return token{}, f.err

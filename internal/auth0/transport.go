@@ -153,6 +153,9 @@ func (t *transport) roundTrip(req *http.Request, op string) (*http.Response, *Er
 	if err != nil {
 		failed := transportError(op, fmt.Errorf("read answer: %w", err))
 		failed.Status = resp.StatusCode
+		if failed.Reason != dcr.Timeout {
+			failed.Reason = dcr.BadResponse // it answered, only not to the end
+		}
 		return resp, failed
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))

@@ -91,7 +91,7 @@ type Ticket struct {
 // only.
 func (b *Budget) Acquire(ctx context.Context, c Call) (*Ticket, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+		return nil, err
 	}
 	if c.Group >= groups {
 		c.Group = Other
@@ -119,7 +119,7 @@ func (b *Budget) Acquire(ctx context.Context, c Call) (*Ticket, error) {
 		b.own[t.group].unsend()
 	}
 	b.dispatch()
-	return nil, context.Cause(ctx)
+	return nil, ctx.Err()
 }
 
 // Done reports the end of the call: the status and headers of the answer, or

@@ -11,27 +11,31 @@ import (
 	"grantd/internal/dcr"
 )
 
-// plans are those Auth0 documents, with how they are refilled.
+// plan is one that Auth0 documents, with how it is refilled.
 // https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy
-var plans = []struct {
+type plan struct {
 	name  string
 	limit int
 	rate  float64
 	step  bool
-}{
-	{"free", 2, 2, false},
-	{"paid", 10, 150. / 60, true},
-	{"paid, continuous", 10, 150. / 60, false},
-	{"paid connections", 5, 50. / 60, true},
-	{"enterprise", 50, 16, false},
-	{"enterprise, stepwise", 50, 16, true},
-	{"non-production", 10, 2, false},
+}
+
+func plans() []plan {
+	return []plan{
+		{"free", 2, 2, false},
+		{"paid", 10, 150. / 60, true},
+		{"paid, continuous", 10, 150. / 60, false},
+		{"paid connections", 5, 50. / 60, true},
+		{"enterprise", 50, 16, false},
+		{"enterprise, stepwise", 50, 16, true},
+		{"non-production", 10, 2, false},
+	}
 }
 
 // Whatever the plan, and whatever its reset means, nothing is refused and
 // nearly all there is gets used.
 func TestPlans(t *testing.T) {
-	for _, plan := range plans {
+	for _, plan := range plans() {
 		for _, full := range []bool{false, true} {
 			for _, phase := range []time.Duration{0, 1, 300, 500, 700, 999} {
 				for _, latency := range []time.Duration{0, 50 * time.Millisecond, 400 * time.Millisecond} {
@@ -180,7 +184,7 @@ func TestGroupsApart(t *testing.T) {
 
 // Another program uses half of what there is.
 func TestOtherConsumer(t *testing.T) {
-	for _, plan := range plans {
+	for _, plan := range plans() {
 		for _, full := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/full=%v", plan.name, full), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestSourcesTakeTurns(t *testing.T) {
 
 // Background calls leave a reserve, so an urgent one goes at once.
 func TestBackgroundLeavesReserve(t *testing.T) {
-	for _, plan := range plans {
+	for _, plan := range plans() {
 		t.Run(plan.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &tenant{limit: plan.limit, rate: plan.rate, step: plan.step, full: true, latency: 20 * time.Millisecond}
