@@ -1,7 +1,58 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"grantd/internal/demo"
+)
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{Use: "demo"}
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See the whole job against a simulated tenant",
+		Long: `See the whole job, with no account and no configuration: a simulated Auth0
+tenant, and a real grantd that is really killed. Everything shown is checked;
+the exit code is 0 only if all of it held.`,
+		Example: "  grantd demo\n  grantd demo --keep\n  grantd demo --json",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			exe, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find the grantd binary: %w", err)
+			}
+			o := demo.Options{Exe: exe, Out: cmd.OutOrStdout(), Color: a.color(cmd.OutOrStdout()), Keep: keep}
+			if a.json {
+				o.Out = io.Discard
+			}
+			report, err := demo.Run(cmd.Context(), o)
+			if a.json && (err == nil || errors.Is(err, demo.ErrFailed)) {
+				return errors.Join(err, printJSON(cmd.OutOrStdout(), report))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "stay up afterwards, to look around")
+	return cmd
+}
+
+// color reports whether w is a terminal that wants colours.
+// https://no-color.org
+func (a *app) color(w io.Writer) bool {
+	for _, e := range a.process.Environ {
+		if len(e) > len("NO_COLOR=") && e[:len("NO_COLOR=")] == "NO_COLOR=" || e == "TERM=dumb" {
+			return false
+		}
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -137,7 +137,7 @@ func feedVariables() []Variable {
 		}, func(c *Config) *string { return &c.PollSchedule }, parseSchedule),
 		text(Variable{
 			Name: "GRANTD_SWEEP_SCHEDULE", Group: groupFeeds, Default: "@every 1h", Example: "30 3 * * *",
-			Help: "When to check all clients against Auth0, in the same form. off stops the schedule; sweeps at start and after a change of configuration stay.",
+			Help: "When to check all clients against Auth0, in the same form. This version does not sweep yet: the value is checked and has no effect.",
 		}, func(c *Config) *string { return &c.SweepSchedule }, parseSchedule),
 	}
 }

@@ -59,7 +59,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
 	was := d.config
 	// What needs a restart stays as it is until then.
 	now := *c
-	now.Domain, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.Audience, was.MgmtURL, was.StateDir, was.Socket
+	now.Domain, now.ClientID, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.ClientID, was.Audience, was.MgmtURL, was.StateDir, was.Socket
 	now.Listen, now.AdminListen, now.WebhookPath, now.LogFormat = was.Listen, was.AdminListen, was.WebhookPath, was.LogFormat
 	c = &now
 
