@@ -187,6 +187,7 @@ func TestCompute(t *testing.T) {
 		{"the worst connection stands for all", desired(), settled(permissive, conns(
 			connection("a", true, plan.NotAsked), connection("b", false, plan.Yes), plan.Connection{Name: "gone"}, connection("d", false, plan.No))),
 			[]string{"connect con_d", "connected not: connection_not_found"}},
+		{"of two that fail the first is named", desired(), settled(conns(connection("a", false, plan.NotAsked), plan.Connection{Name: "gone"})), []string{notDomain}},
 		{"no connections", desired(), settled(conns()), nil},
 
 		// The grant.
@@ -200,6 +201,7 @@ func TestCompute(t *testing.T) {
 		{"all scopes, exact", desired(), settled(grant(allScopes())), []string{"grant cgr_1 user [read:a write:a]"}},
 		{"all scopes, additive", desired(additive), settled(grant(allScopes())), nil},
 		{"no scopes desired, exact", desired(func(d *plan.Desired) { d.Scopes = nil }), settled(), []string{"grant cgr_1 user []"}},
+		{"no scopes desired, all held, exact", desired(func(d *plan.Desired) { d.Scopes = nil }), settled(grant(allScopes())), []string{"grant cgr_1 user []"}},
 		{"desired scopes repeated and unsorted", desired(func(d *plan.Desired) { d.Scopes = []string{"write:a", "read:a", "write:a"} }), settled(), nil},
 
 		// What is known of the API.
