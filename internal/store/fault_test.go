@@ -202,6 +202,11 @@ func TestDamage(t *testing.T) {
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
+			if strings.HasPrefix(tt.name, "cut") {
+				if l, err := childOpen(path, readOnly); !errors.Is(err, store.ErrCorrupt) {
+					t.Errorf("open for reading: %v, %v", l, err)
+				}
+			}
 			l, err := childOpen(path)
 			if err != nil {
 				if !errors.Is(err, store.ErrCorrupt) {

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"path/filepath"
-	"syscall"
 	"testing"
 )
 
@@ -81,54 +80,5 @@ func TestMigrate(t *testing.T) {
 	}
 	if _, err := openVersion(t, path, migrations()); !errors.Is(err, ErrNewerSchema) {
 		t.Errorf("the older program on it: %v", err)
-	}
-}
-
-// TestPanicInCommit: once a commit panicked, nothing is written any more, and
-// reading and closing still work.
-func TestPanicInCommit(t *testing.T) {
-	l, err := openVersion(t, filepath.Join(t.TempDir(), "grantd.db"), migrations())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.read(l.feeds.load); err != nil {
-		t.Fatal(err)
-	}
-	put := func(t tx) error { return t.facts().Put([]byte("k"), nil) }
-	if err := l.update(t.Context(), func(t tx) error { panic("in a call") }); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("a call that panics: %v", err)
-	}
-	if err := l.update(t.Context(), put); err != nil {
-		t.Errorf("the next call: %v", err)
-	}
-	err = l.update(t.Context(), func(t tx) error {
-		t.OnCommit(func() { panic("in commit") })
-		return nil
-	})
-	if !errors.Is(err, ErrCorrupt) {
-		t.Fatalf("a commit that panics: %v", err)
-	}
-	if err := l.update(t.Context(), put); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("a call after that: %v", err)
-	}
-	if err := l.read(func(t tx) error { return nil }); err != nil {
-		t.Errorf("reading after that: %v", err)
-	}
-	if err := l.db.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-}
-
-// TestGuardFault: reading where nothing is mapped, as bbolt does when it
-// follows a damaged page, is an error and not the end of the process.
-func TestGuardFault(t *testing.T) {
-	mem, err := syscall.Mmap(-1, 0, syscall.Getpagesize(), syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Munmap(mem) }()
-	var read byte
-	if err := guard(func() error { read = mem[0]; return nil }); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("read %d, error %v", read, err)
 	}
 }
