@@ -13,8 +13,8 @@ import (
 	"grantd/internal/dcr"
 )
 
-// ErrNothingReadable: the input is empty, or nothing in it is a log entry. An
-// empty array is fine.
+// ErrNothingReadable means that the input is empty, or that nothing in it is a
+// log entry. An empty array is fine.
 var ErrNothingReadable = errors.New("nothing readable")
 
 // Limits bound what a Decoder takes.
@@ -121,7 +121,7 @@ func (d *Decoder) Decode(r io.Reader, now time.Time) (Result, error) {
 		return Result{}, ErrTooLarge
 	case wire.err != nil:
 		return Result{}, fmt.Errorf("read entries: %w", wire.err)
-	case run.err != io.EOF:
+	case !errors.Is(run.err, io.EOF):
 		run.bad(BadGzip)
 	}
 	if run.readable == 0 && (run.result.Received > 0 || !run.empty) {

@@ -3,6 +3,7 @@ package feed_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"testing"
 	"time"
@@ -33,6 +34,29 @@ func delivery(n int, head, separator, tail string) []byte {
 	}
 	b.WriteString(tail)
 	return b.Bytes()
+}
+
+// BenchmarkDecodeManagementCalls reads entries of type sapi, the most work an
+// entry can be.
+func BenchmarkDecodeManagementCalls(b *testing.B) {
+	for _, c := range []struct{ name, entry string }{
+		{"registrations", dynamic},
+		{"elsewhere", deleteOrganization},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			const n = 500
+			body := []byte(strings.Repeat(strings.ReplaceAll(c.entry, "\n", "")+"\n", n))
+			d := feed.NewDecoder(feed.Limits{})
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if res, err := d.Decode(bytes.NewReader(body), now); err != nil || res.Received != n || res.Malformed != 0 {
+					b.Fatal(res, err)
+				}
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
 }
 
 func BenchmarkDecodeIrrelevant(b *testing.B) {

@@ -41,7 +41,7 @@ func (d *decoding) array() bool {
 		return true
 	}
 	for {
-		good := true
+		var good bool
 		switch c, ok = d.peek(); {
 		case !ok:
 			d.bad(Truncated)

@@ -6,7 +6,8 @@ import (
 	"io"
 )
 
-// ErrTooLarge: the input is longer than Limits.Bytes, as it came or inflated.
+// ErrTooLarge means that the input is longer than Limits.Bytes, as it came or
+// inflated.
 var ErrTooLarge = errors.New("input too large")
 
 // meter reads at most left bytes of src; one more is ErrTooLarge. It keeps its
@@ -35,7 +36,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	} else if err == nil && m.idle > maxIdle {
 		err = io.ErrNoProgress
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		m.err = err
 	}
 	return n, err
@@ -82,7 +83,7 @@ func (w *window) fill() bool {
 		n, w.err = w.src.Read(w.buf[w.end:])
 		w.end += n
 	}
-	if w.err == io.EOF {
+	if errors.Is(w.err, io.EOF) {
 		// A space ends a number that would else be short.
 		w.buf = append(w.buf[:w.end], ' ')
 		w.end++
