@@ -90,7 +90,7 @@ func TestStatusErrors(t *testing.T) {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 				for _, target := range []error{auth0.ErrNotFound, auth0.ErrConflict} {
-					if errors.Is(err, target) != (tt.is == target) {
+					if errors.Is(err, target) != errors.Is(tt.is, target) {
 						t.Errorf("errors.Is(err, %v) = %v", target, errors.Is(err, target))
 					}
 				}

@@ -14,8 +14,6 @@ import (
 	"grantd/internal/dcr"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // Each method sends what Auth0 expects, and reads what it answers.
 func TestMethods(t *testing.T) {
 	const corr = "grantd-1f2e3d4c5b6a-1"
@@ -49,7 +47,7 @@ func TestMethods(t *testing.T) {
 		{
 			"patch client", func(ctx context.Context, c *auth0.Client) (any, error) {
 				return c.PatchClient(ctx, corr, clientID, dcr.ClientPatch{
-					AppType: ptr("regular_web"), TokenEndpointAuthMethod: ptr("none"), GrantTypes: []string{"authorization_code", "refresh_token"},
+					AppType: new("regular_web"), TokenEndpointAuthMethod: new("none"), GrantTypes: []string{"authorization_code", "refresh_token"},
 				})
 			},
 			200, thirdParty, wantClient,
@@ -318,8 +316,7 @@ func TestAnswerAboutSomethingElse(t *testing.T) {
 }
 
 func reasonOf(err error) dcr.Reason {
-	var e *auth0.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*auth0.Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -59,7 +59,7 @@ func TestOnboard(t *testing.T) {
 		t.Fatalf("%+v, %v", client, err)
 	}
 	patched, err := c.PatchClient(ctx, corr, id, dcr.ClientPatch{
-		AppType: ptr("regular_web"), TokenEndpointAuthMethod: ptr("none"), GrantTypes: []string{"authorization_code", "refresh_token"},
+		AppType: new("regular_web"), TokenEndpointAuthMethod: new("none"), GrantTypes: []string{"authorization_code", "refresh_token"},
 	})
 	if err != nil || patched.AppType != "regular_web" || patched.TokenEndpointAuthMethod != "none" || patched.FirstParty {
 		t.Fatalf("%+v, %v", patched, err)
@@ -174,7 +174,7 @@ func TestFaults(t *testing.T) {
 		t.Run(fmt.Sprint(want, "-", int(kind)), func(t *testing.T) {
 			tenant, c, id := simulated(t, tenantsim.Options{})
 			tenant.FailNext(1, kind, tenant.On("PATCH /clients/{id}"))
-			_, err := c.PatchClient(t.Context(), "", id, dcr.ClientPatch{AppType: ptr("regular_web")})
+			_, err := c.PatchClient(t.Context(), "", id, dcr.ClientPatch{AppType: new("regular_web")})
 			if reasonOf(err) != want {
 				t.Errorf("error %v, want %s", err, want)
 			}
@@ -186,7 +186,7 @@ func TestFaults(t *testing.T) {
 	t.Run("expired token", func(t *testing.T) {
 		tenant, c, id := simulated(t, tenantsim.Options{})
 		tenant.FailNext(1, tenantsim.ExpiredToken, tenant.On("PATCH /clients/{id}"))
-		if _, err := c.PatchClient(t.Context(), "", id, dcr.ClientPatch{AppType: ptr("regular_web")}); err != nil {
+		if _, err := c.PatchClient(t.Context(), "", id, dcr.ClientPatch{AppType: new("regular_web")}); err != nil {
 			t.Error(err)
 		}
 		if n := len(tenant.TokenRequests()); n != 2 {
@@ -205,7 +205,7 @@ func TestScopesOfTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	tenant.ResetCalls()
-	_, err := c.PatchClient(ctx, "", id, dcr.ClientPatch{AppType: ptr("regular_web")})
+	_, err := c.PatchClient(ctx, "", id, dcr.ClientPatch{AppType: new("regular_web")})
 	var e *auth0.Error
 	if !errors.As(err, &e) || e.Reason != dcr.MissingScope || e.Scope != "update:clients" || len(tenant.Calls()) != 0 {
 		t.Errorf("error %+v after %d calls", err, len(tenant.Calls()))
@@ -214,7 +214,7 @@ func TestScopesOfTheToken(t *testing.T) {
 	if err := c.Renew(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.PatchClient(ctx, "", id, dcr.ClientPatch{AppType: ptr("regular_web")}); err != nil {
+	if _, err := c.PatchClient(ctx, "", id, dcr.ClientPatch{AppType: new("regular_web")}); err != nil {
 		t.Error(err)
 	}
 

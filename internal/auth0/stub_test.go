@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,10 +63,10 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = r.Body.Close()
 	}
 	w := httptest.NewRecorder()
-	switch {
-	case r.URL.Path == "/oauth/token":
+	switch r.URL.Path {
+	case "/oauth/token":
 		s.token(w, body)
-	case r.URL.Path == "/.well-known/jwks.json":
+	case "/.well-known/jwks.json":
 		s.API(w, r)
 	default:
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -93,9 +94,7 @@ func (s *stub) token(w http.ResponseWriter, body []byte) {
 	s.asked = append(s.asked, asked)
 	s.askedAt = append(s.askedAt, time.Now())
 	if s.status != 0 && s.status != 200 {
-		for k, v := range s.header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), s.header)
 		respond(w, s.status, s.answer)
 		return
 	}

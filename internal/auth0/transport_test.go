@@ -174,7 +174,7 @@ func TestOnCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.set(func() { s.revoked = map[string]bool{"eyJ-token-1": true} })
-	patch := dcr.ClientPatch{AppType: ptr("regular_web")}
+	patch := dcr.ClientPatch{AppType: new("regular_web")}
 	if _, err := c.PatchClient(t.Context(), "corr", clientID, patch); err != nil {
 		t.Fatal(err)
 	}

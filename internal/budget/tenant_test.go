@@ -1,7 +1,6 @@
 package budget_test
 
 import (
-	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -98,7 +97,7 @@ func (s *tenant) serve() (int, http.Header) {
 // by the tenant.
 func do(t *testing.T, b *budget.Budget, s *tenant, c budget.Call) bool {
 	t.Helper()
-	ticket, err := b.Acquire(context.Background(), c)
+	ticket, err := b.Acquire(t.Context(), c)
 	if err != nil {
 		t.Errorf("acquire: %v", err)
 		return false
