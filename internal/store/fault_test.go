@@ -118,15 +118,11 @@ func TestReadOnlyFile(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs to become another user")
 	}
-	dir, err := os.MkdirTemp("/tmp", "grantd-store-test-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	path := filepath.Join(dir, "grantd.db")
 	l := storetest.Open(t, func(o *store.Options) { o.Path = path })
 	record(t, l, registered("tpc_a", "log1"))
-	if err := errors.Join(l.Close(), os.Chmod(path, 0o644), os.Chmod(dir, 0o755)); err != nil {
+	if err := errors.Join(l.Close(), os.Chmod(path, 0o644), os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := child(t, "nobody", path).Output()

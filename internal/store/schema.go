@@ -124,12 +124,12 @@ func journalClientPrefix(id string) []byte { return append([]byte(id), 0) }
 
 // parseJournalClient undoes journalClientKey.
 func parseJournalClient(k []byte) (id string, seq uint64, ok bool) {
-	i := bytes.IndexByte(k, 0)
-	if i < 0 {
+	name, rest, ok := bytes.Cut(k, []byte{0})
+	if !ok {
 		return "", 0, false
 	}
-	seq, ok = parseSeq(k[i+1:])
-	return string(k[:i]), seq, ok
+	seq, ok = parseSeq(rest)
+	return string(name), seq, ok
 }
 
 // logKey is what a log id is remembered by. Hashed, because its length is the
