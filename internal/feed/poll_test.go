@@ -12,7 +12,6 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
-	"grantd/internal/feed"
 	"grantd/internal/store"
 )
 
