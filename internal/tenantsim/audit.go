@@ -46,7 +46,7 @@ func (t *Tenant) Do(as Actor, method, path string, body any) (status int, answer
 	if err != nil {
 		return http.StatusBadRequest, []byte(err.Error())
 	}
-	r := &request{method: method, path: target.URL.Path, query: target.URL.Query(), header: target.Header, actor: as, super: true}
+	r := &request{method: method, path: target.URL.Path, query: target.URL.Query(), header: target.Header, base: "https://" + t.domain, actor: as, super: true}
 	if body != nil {
 		if r.body, err = json.Marshal(body); err != nil {
 			return http.StatusBadRequest, []byte(err.Error())

@@ -3,6 +3,7 @@ package tenantsim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 )
@@ -90,7 +91,7 @@ func (t *Tenant) createGrant(r *request) (response, *Error) {
 	if fail := t.checkGrant(g); fail != nil {
 		return response{}, fail
 	}
-	if fail := t.applyGrant(g, p); fail != nil {
+	if fail := t.applyGrant(g, p, !t.quirks.UndefinedScopes); fail != nil {
 		return response{}, fail
 	}
 	if t.grants.find(g.ClientID, g.DefaultFor, g.Audience, g.SubjectType) != nil {
@@ -155,15 +156,16 @@ func (t *Tenant) patchGrant(r *request) (response, *Error) {
 		return response{}, &Error{http.StatusForbidden, "operation_not_supported", "System grants are read-only."}
 	}
 	next := g.clone()
-	if fail := t.applyGrant(&next, r.props); fail != nil {
+	if fail := t.applyGrant(&next, r.props, t.quirks.PatchScopesChecked); fail != nil {
 		return response{}, fail
 	}
 	*g = next
 	return response{status: http.StatusOK, body: g.render()}, nil
 }
 
-// applyGrant sets what the body of POST or PATCH may set.
-func (t *Tenant) applyGrant(g *Grant, p props) *Error {
+// applyGrant sets what the body of POST or PATCH may set. defined refuses
+// scopes that the API does not define.
+func (t *Tenant) applyGrant(g *Grant, p props, defined bool) *Error {
 	a := t.apiNamed(g.Audience)
 	if a != nil && a.system && p.has("allow_all_scopes") {
 		return &Error{http.StatusBadRequest, "invalid_body", "`allow_all_scopes` cannot be provided when `audience` is a system API"}
@@ -181,7 +183,7 @@ func (t *Tenant) applyGrant(g *Grant, p props) *Error {
 			return badPayload("Expected type array but found type null", "scope")
 		}
 		scopes := p.strs("scope")
-		if a != nil && !t.quirks.UndefinedScopes && !a.defines(scopes) {
+		if a != nil && defined && !a.defines(scopes) {
 			return &Error{http.StatusBadRequest, "invalid_body", "Payload validation error: scope must be a subset of resource server scopes"}
 		}
 		g.Scopes = scopes
@@ -192,12 +194,11 @@ func (t *Tenant) applyGrant(g *Grant, p props) *Error {
 	}
 	for _, name := range []string{"organization_usage", "allow_any_organization", "authorization_details_types"} {
 		if p.has(name) {
-			extra := map[string]json.RawMessage{}
-			for k, v := range g.extra { // the old map may be shared with the grant as it was
-				extra[k] = v
+			g.extra = maps.Clone(g.extra) // it may be shared with the grant as it was
+			if g.extra == nil {
+				g.extra = map[string]json.RawMessage{}
 			}
-			extra[name] = slices.Clone(p[name])
-			g.extra = extra
+			g.extra[name] = slices.Clone(p[name])
 		}
 	}
 	return nil

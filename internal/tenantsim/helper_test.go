@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -78,9 +79,7 @@ func (a *api) do(method, path string, body any) (*http.Response, []byte, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	for k, v := range a.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, a.header)
 	if a.token != "" {
 		req.Header.Set("Authorization", "Bearer "+a.token)
 	}

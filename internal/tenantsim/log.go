@@ -12,21 +12,22 @@ import (
 // Log is one entry of the tenant's log.
 // https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes
 type Log struct {
-	Type        string
-	Description string
-	Date        time.Time // of the event; zero means shortly before now
-	ClientID    string    // of whoever acts: for sapi the caller of the API
-	ClientName  string
-	UserID      string
-	UserName    string
-	IP          string
-	UserAgent   string
-	Hostname    string
-	Connection  string
-	Audience    string
-	Scope       string
-	Strategy    string
-	Details     any // becomes JSON; nil is null
+	Type         string
+	Description  string
+	Date         time.Time // of the event; zero means shortly before now
+	ClientID     string    // of whoever acts: for sapi the caller of the API
+	ClientName   string
+	UserID       string
+	UserName     string
+	IP           string
+	UserAgent    string
+	Hostname     string
+	Connection   string
+	ConnectionID string
+	Audience     string
+	Scope        string
+	Strategy     string
+	Details      any // becomes JSON; nil is null
 
 	CorrelationID string
 	Auth0Client   any                        // echo of the caller's Auth0-Client header
@@ -200,7 +201,8 @@ func (l *Log) api() json.RawMessage {
 		newer
 	}{
 		ID2: l.ID, ID: l.ID, Date: stamp(l.Date), Type: l.Type, Description: l.Description, Connection: orNull(l.Connection),
-		ClientID: orNull(l.ClientID), ClientName: l.ClientName, IP: l.IP, Hostname: orNull(l.Hostname), Details: l.details,
+		ConnectionID: orNull(l.ConnectionID),
+		ClientID:     orNull(l.ClientID), ClientName: l.ClientName, IP: l.IP, Hostname: orNull(l.Hostname), Details: l.details,
 		UserID: orNull(l.UserID), UserName: orNull(l.UserName), UserAgent: l.UserAgent, Audience: orNull(l.Audience),
 		Scope: orNull(l.Scope), Strategy: orNull(l.Strategy), newer: l.newer(),
 	}, l.Extra)
@@ -214,25 +216,26 @@ func (l *Log) stream() json.RawMessage {
 		details = l.details
 	}
 	return withExtra(struct {
-		Date        string          `json:"date"`
-		Type        string          `json:"type"`
-		Description string          `json:"description"`
-		Connection  string          `json:"connection,omitempty"`
-		ClientID    *string         `json:"client_id"`
-		ClientName  string          `json:"client_name"`
-		IP          string          `json:"ip"`
-		Hostname    string          `json:"hostname,omitempty"`
-		UserAgent   string          `json:"user_agent"`
-		Details     json.RawMessage `json:"details,omitempty"`
-		UserID      string          `json:"user_id,omitempty"`
-		UserName    string          `json:"user_name,omitempty"`
-		Audience    string          `json:"audience,omitempty"`
-		Scope       string          `json:"scope,omitempty"`
-		Strategy    string          `json:"strategy,omitempty"`
+		Date         string          `json:"date"`
+		Type         string          `json:"type"`
+		Description  string          `json:"description"`
+		Connection   string          `json:"connection,omitempty"`
+		ConnectionID string          `json:"connection_id,omitempty"`
+		ClientID     *string         `json:"client_id"`
+		ClientName   string          `json:"client_name"`
+		IP           string          `json:"ip"`
+		Hostname     string          `json:"hostname,omitempty"`
+		UserAgent    string          `json:"user_agent"`
+		Details      json.RawMessage `json:"details,omitempty"`
+		UserID       string          `json:"user_id,omitempty"`
+		UserName     string          `json:"user_name,omitempty"`
+		Audience     string          `json:"audience,omitempty"`
+		Scope        string          `json:"scope,omitempty"`
+		Strategy     string          `json:"strategy,omitempty"`
 		newer
 		ID string `json:"log_id"`
 	}{
-		Date: stamp(l.Date), Type: l.Type, Description: l.Description, Connection: l.Connection, ClientID: orNull(l.ClientID),
+		Date: stamp(l.Date), Type: l.Type, Description: l.Description, Connection: l.Connection, ConnectionID: l.ConnectionID, ClientID: orNull(l.ClientID),
 		ClientName: l.ClientName, IP: l.IP, Hostname: l.Hostname, UserAgent: l.UserAgent, Details: details, UserID: l.UserID,
 		UserName: l.UserName, Audience: l.Audience, Scope: l.Scope, Strategy: l.Strategy, newer: l.newer(), ID: l.ID,
 	}, l.Extra)

@@ -52,7 +52,7 @@ func (t *Tenant) checkpoint(r *request) (response, *Error) {
 	}
 	res := jsonResponse(http.StatusOK, items)
 	next := url.Values{"take": {itoa(p.size)}, "from": {last}}
-	res.set("Link", "<https://"+t.domain+"/api/v2/logs?"+next.Encode()+`>; rel="next"`)
+	res.set("Link", "<"+r.base+"/api/v2/logs?"+next.Encode()+`>; rel="next"`)
 	return res, nil
 }
 
@@ -96,8 +96,7 @@ func (t *Tenant) hits(match matcher, sort string, n int) ([]*Log, *Error) {
 	now := t.now()
 	oldest := now.Add(-t.plan.retention())
 	var out []*Log
-	for i := len(t.logs) - 1; i >= 0; i-- {
-		l := t.logs[i]
+	for _, l := range slices.Backward(t.logs) {
 		if l.visible.After(now) || l.Date.Before(oldest) || !match(l) {
 			continue
 		}

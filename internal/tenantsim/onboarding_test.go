@@ -1,7 +1,6 @@
 package tenantsim_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -99,7 +98,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 	gone := make(chan error, 1)
 	go func() {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, tenant.URL()+"/.well-known/jwks.json", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tenant.URL()+"/.well-known/jwks.json", nil)
 		if err == nil {
 			var res *http.Response
 			if res, err = http.DefaultClient.Do(req); err == nil {

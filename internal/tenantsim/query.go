@@ -3,6 +3,7 @@ package tenantsim
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -193,7 +194,7 @@ func (p *queryParser) term(field string) (matcher, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !t.quoted && strings.Contains("AND OR NOT TO ( ) [ ] { } :", t.text):
+	case !t.quoted && slices.Contains(strings.Fields("AND OR NOT TO ( ) [ ] { } :"), t.text):
 		return nil, fmt.Errorf("unexpected %q", t.text)
 	}
 	return equals(field, t), nil

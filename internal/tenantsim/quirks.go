@@ -48,8 +48,12 @@ type Quirks struct {
 
 	// ConflictCode is the errorCode of a duplicate client grant; "" sends none.
 	ConflictCode string
-	// UndefinedScopes accepts scopes that the API does not define.
+	// UndefinedScopes accepts scopes that the API does not define in a new
+	// client grant, and issues them.
 	UndefinedScopes bool
+	// PatchScopesChecked refuses such scopes in the PATCH of a grant too; a
+	// recorded one, of 2025, was accepted.
+	PatchScopesChecked bool
 	// ScopeRemovalPrunes takes a scope out of all grants when the API loses it.
 	ScopeRemovalPrunes bool
 

@@ -3,6 +3,7 @@ package tenantsim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 )
 
@@ -85,9 +86,7 @@ func (r *response) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
-	for k, v := range r.header {
-		h[k] = v
-	}
+	maps.Copy(h, r.header)
 	w.WriteHeader(r.status)
 	if len(r.body) > 0 && r.status != http.StatusNoContent {
 		// The caller has gone away if this fails; nobody is left to tell.

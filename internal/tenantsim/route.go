@@ -145,6 +145,7 @@ type request struct {
 	route  *route
 	method string
 	path   string
+	base   string // scheme and host that the caller used
 	query  url.Values
 	header http.Header
 	vars   []string

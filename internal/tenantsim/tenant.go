@@ -257,7 +257,7 @@ func (t *Tenant) pause(ctx context.Context, d time.Duration) bool {
 // read takes the request apart.
 func (t *Tenant) read(r *http.Request) (*request, *Error) {
 	req := &request{
-		method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header,
+		method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, base: "http://" + r.Host,
 		actor: Actor{UserAgent: r.UserAgent(), CorrelationID: r.Header.Get("X-Correlation-ID")},
 	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
