@@ -23,9 +23,9 @@ func guardAdmin(token *Secrets, next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		var refused *problem
 		switch {
-		case token.Empty() && !localHost(r.Host):
+		case token.Empty() && (!localHost(r.Host) || !overLoopback(r)):
 			refused = newProblem(nethttp.StatusForbidden, codeHostNotAllowed,
-				"Without GRANTD_ADMIN_TOKEN the host must be localhost, 127.0.0.1 or [::1].")
+				"Without GRANTD_ADMIN_TOKEN the host must be localhost, 127.0.0.1 or [::1], on the machine itself.")
 		case !token.Empty() && !token.Match(adminCredentials(r.Header)...):
 			refused = newProblem(nethttp.StatusUnauthorized, codeUnauthorized,
 				"Send GRANTD_ADMIN_TOKEN as a bearer token, or as the password of any user.")
@@ -57,6 +57,14 @@ func localHost(host string) bool {
 	default:
 		return false
 	}
+}
+
+// overLoopback reports whether the request came to a loopback address. Any
+// caller can claim a host; configuration asks for a token where others can
+// connect, and this holds should the token be taken away while serving.
+func overLoopback(r *nethttp.Request) bool {
+	addr, ok := r.Context().Value(nethttp.LocalAddrContextKey).(*net.TCPAddr)
+	return !ok || addr.IP.IsLoopback()
 }
 
 func digits(s string) bool {

@@ -3,7 +3,9 @@ package http_test
 import (
 	"context"
 	"fmt"
+	"net"
 	nethttp "net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -189,6 +191,25 @@ func TestAdminHost(t *testing.T) {
 			t.Errorf("got %.60q", got)
 		}
 	})
+}
+
+// TestAdminTokenTakenAway: without a token, claiming a local host is not
+// enough where others can connect.
+func TestAdminTokenTakenAway(t *testing.T) {
+	o, _ := adminOptions(t)
+	o.Token = http.NewSecrets("admin-token")
+	h := http.Admin(o)
+	o.Token.Set()
+	for address, status := range map[string]int{"127.0.0.1": 200, "127.0.0.9": 200, "::1": 200, "192.0.2.1": 403, "2001:db8::1": 403} {
+		ctx := context.WithValue(t.Context(), nethttp.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(address), Port: 8081})
+		r := httptest.NewRequestWithContext(ctx, "GET", "/api/v1/config", nil)
+		r.Host = "localhost:8081"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != status {
+			t.Errorf("over %s: got %d, want %d", address, w.Code, status)
+		}
+	}
 }
 
 func TestAdminToken(t *testing.T) {

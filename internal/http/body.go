@@ -25,6 +25,6 @@ func (b *body) Read(p []byte) (int, error) {
 
 // tooLarge reports whether the body went over the limit on the wire.
 func (b *body) tooLarge() bool {
-	var limit *nethttp.MaxBytesError
-	return errors.As(b.err, &limit)
+	_, ok := errors.AsType[*nethttp.MaxBytesError](b.err)
+	return ok
 }

@@ -38,13 +38,11 @@ func TestPeerOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become somebody else")
 	}
-	dir, err := os.MkdirTemp("/tmp", "grantd") // that others may enter
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} { // that others may enter
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	path := filepath.Join(dir, "grantd.sock")
 	out := logged{make(chan string, 10)}
@@ -83,7 +81,11 @@ func TestPeerOfAnotherUser(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ask(); got != "" || err != nil {
+	got, err := ask()
+	if errors.Is(err, unix.EACCES) {
+		t.Skip("nobody else can enter the directory of temporary files")
+	}
+	if got != "" || err != nil {
 		t.Errorf("by the peer's user: got %q, %v", got, err)
 	}
 	if line := <-out.lines; !strings.Contains(line, "refused connection to control socket") || !strings.Contains(line, "uid=65534") {

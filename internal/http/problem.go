@@ -54,12 +54,10 @@ func badRequest(message string) *problem {
 // problemOf is the answer to any error. What is not meant for the caller stays
 // in the log.
 func problemOf(err error) *problem {
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
-	var he *echo.HTTPError
-	if errors.As(err, &he) {
+	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		switch he.Code {
 		case nethttp.StatusNotFound:
 			return newProblem(he.Code, codeNotFound, "There is nothing at this path.")
@@ -67,7 +65,7 @@ func problemOf(err error) *problem {
 			return newProblem(he.Code, codeMethodNotAllowed, "This path does not take that method.")
 		}
 	}
-	p = newProblem(nethttp.StatusInternalServerError, codeInternalError, "A defect in grantd; its log has the details.")
+	p := newProblem(nethttp.StatusInternalServerError, codeInternalError, "A defect in grantd; its log has the details.")
 	p.cause = err
 	return p
 }

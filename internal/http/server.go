@@ -113,7 +113,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("stop serving %s: %w", s.Addr(), errors.Join(err, s.http.Close()))
 	}
-	<-served
+	if e := <-served; !errors.Is(e, nethttp.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve %s: %w", s.Addr(), e))
+	}
 	return err
 }
 
