@@ -156,7 +156,7 @@ func (t *Tenant) patchGrant(r *request) (response, *Error) {
 		return response{}, &Error{http.StatusForbidden, "operation_not_supported", "System grants are read-only."}
 	}
 	next := g.clone()
-	if fail := t.applyGrant(&next, r.props, t.quirks.PatchScopesChecked); fail != nil {
+	if fail := t.applyGrant(&next, r.props, !t.quirks.UndefinedScopes && !t.quirks.PatchScopesUnchecked); fail != nil {
 		return response{}, fail
 	}
 	*g = next

@@ -51,9 +51,9 @@ type Quirks struct {
 	// UndefinedScopes accepts scopes that the API does not define in a new
 	// client grant, and issues them.
 	UndefinedScopes bool
-	// PatchScopesChecked refuses such scopes in the PATCH of a grant too; a
-	// recorded one, of 2025, was accepted.
-	PatchScopesChecked bool
+	// PatchScopesUnchecked accepts such scopes in the PATCH of a grant. A
+	// recorded PATCH of 2025 was accepted; a support article says it is not.
+	PatchScopesUnchecked bool
 	// ScopeRemovalPrunes takes a scope out of all grants when the API loses it.
 	ScopeRemovalPrunes bool
 
