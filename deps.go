@@ -8,9 +8,10 @@ import (
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/labstack/echo/v4"
 	_ "github.com/labstack/echo/v4/middleware"
+	_ "github.com/lmittmann/tint"
 	_ "github.com/prometheus/client_golang/prometheus"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/collectors"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/testutil"
 	_ "github.com/robfig/cron/v3"
 	_ "github.com/rogpeppe/go-internal/testscript"
@@ -21,5 +22,4 @@ import (
 	_ "golang.org/x/sync/errgroup"
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/time/rate"
-	_ "github.com/lmittmann/tint"
 )
