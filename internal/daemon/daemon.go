@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -45,8 +46,8 @@ type Daemon struct {
 	load     func() (*config.Config, []config.Notice, error)
 	version  string
 
-	mu     sync.Mutex // guards config, and lets one reload happen at a time
-	config *config.Config
+	reloads sync.Mutex // one reload at a time
+	config  atomic.Pointer[config.Config]
 
 	ledger     *store.Ledger
 	budget     *budget.Budget
@@ -94,12 +95,13 @@ func neededScopes() []string {
 func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	c := o.Config
 	d := &Daemon{
-		log: o.Logger, logLevel: o.LogLevel, load: o.Load, version: o.Version, config: c,
+		log: o.Logger, logLevel: o.LogLevel, load: o.Load, version: o.Version,
 		broker:       http.NewBroker(),
 		secrets:      http.NewSecrets(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal()),
 		adminToken:   http.NewSecrets(c.AdminToken.Reveal()),
 		tokenChanged: make(chan struct{}, 1), reloaded: make(chan struct{}, 1),
 	}
+	d.config.Store(c)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -147,7 +149,7 @@ func (d *Daemon) wire(ctx context.Context, c *config.Config) {
 		Tenant: d.tenant, Prefix: d.ledger.Prefix(), Settings: settings(c), Logger: d.log,
 	})
 	d.loop = reconcile.NewLoop(reconcile.LoopOptions{
-		Ledger: d.ledger, Reconciler: d.reconciler, Logger: d.log, Drain: drain, OnSaved: d.saved,
+		Ledger: recorder{d.ledger, d.health}, Reconciler: d.reconciler, Logger: d.log, Drain: drain, OnSaved: d.saved,
 	})
 }
 
@@ -160,7 +162,7 @@ func settings(c *config.Config) reconcile.Settings {
 func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	intake := feed.NewIntake(feed.IntakeOptions{
 		Ledger: recorder{d.ledger, d.health}, Logger: d.log,
-		Wake: d.loop.Wake, TenantChanged: d.reconciler.TenantChanged, OnTaken: d.taken,
+		Wake: d.loop.Wake, TenantChanged: d.reconciler.TenantChanged, OnTaken: d.taken, Demote: d.demote,
 	})
 	d.poller = feed.NewPoller(feed.PollerOptions{
 		Intake: intake, Logs: d.tenant, Checkpoints: d.ledger, Logger: d.log,
@@ -208,7 +210,7 @@ func (d *Daemon) AdminAddr() net.Addr {
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	defer notify(d.log, sd.SdNotifyStopping)
-	requeued, err := d.ledger.SetDigest(ctx, desired(d.config).Digest())
+	requeued, err := d.ledger.SetDigest(ctx, desired(d.config.Load()).Digest())
 	if err != nil {
 		return fmt.Errorf("check ledger against configuration: %w", err)
 	}
@@ -217,7 +219,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	d.schedule = newSchedule(ctx, d.log)
-	if err := d.setSchedule(d.config); err != nil {
+	if err := d.setSchedule(d.config.Load()); err != nil {
 		return err
 	}
 	for _, s := range []*http.Server{d.public, d.admin, d.control} {
@@ -238,16 +240,17 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 
 // serving says where, to people and to systemd.
 func (d *Daemon) serving() {
+	c := d.config.Load()
 	admin := "off"
 	if a := d.AdminAddr(); a != nil {
 		admin = a.String()
 	}
 	d.log.Info("serving", "public", d.Addr().String(), "admin", admin, "version", d.version,
-		"tenant", d.config.Domain, "audience", d.config.Audience, "state", d.config.StateDir)
-	if d.config.Policy.AllowsAny() {
+		"tenant", c.Domain, "audience", c.Audience, "state", c.StateDir)
+	if c.Policy.AllowsAny() {
 		d.log.Warn("GRANTD_ALLOWED_CLIENTS has any: every third-party client is promoted and granted, whoever registered it")
 	}
-	if d.config.DryRun {
+	if c.DryRun {
 		d.log.Warn("GRANTD_DRY_RUN is on: nothing is written to Auth0")
 	}
 	notify(d.log, sd.SdNotifyReady)
@@ -297,6 +300,15 @@ func (r recorder) Record(ctx context.Context, b store.Batch) (store.Recorded, er
 	rec, err := r.Ledger.Record(ctx, b)
 	r.health.Recorded(err)
 	return rec, err
+}
+
+// Save implements reconcile.Ledger.
+func (r recorder) Save(ctx context.Context, o dcr.Outcome) (bool, error) {
+	settled, err := r.Ledger.Save(ctx, o)
+	if !errors.Is(err, store.ErrNotFound) {
+		r.health.Recorded(err)
+	}
+	return settled, err
 }
 
 var _ reconcile.Tenant = (*auth0.Client)(nil)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"grantd/internal/auth0"
@@ -39,6 +40,17 @@ func (d *Daemon) taken(t feed.Taken) {
 		d.metrics.Sightings(t.Feed, kind, n)
 	}
 	d.metrics.Malformed(t.Feed, t.Receipt.Malformed)
+}
+
+// demote puts a registration back behind the others when the log already shows
+// a callback that is not on the allow-list. It approves nothing: what the
+// client is, is read from Auth0.
+func (d *Daemon) demote(s dcr.Sighting) bool {
+	p := d.config.Load().Policy
+	return slices.ContainsFunc(s.Callbacks, func(uri string) bool {
+		_, ok := p.MatchURI(uri)
+		return !ok
+	})
 }
 
 // rateLimit is the tightest known limit, for health.
@@ -101,10 +113,9 @@ func (d *Daemon) requeue(ctx context.Context, which ...store.Which) {
 
 // configuration is what the listeners show of it.
 func (d *Daemon) configuration(context.Context) (http.Configuration, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	shown := http.Configuration{DesiredDigest: desired(d.config).Digest()}
-	for _, s := range d.config.Redacted() {
+	c := d.config.Load()
+	shown := http.Configuration{DesiredDigest: desired(c).Digest()}
+	for _, s := range c.Redacted() {
 		shown.Settings = append(shown.Settings, http.Setting{Name: s.Name, Value: s.Value, Origin: string(s.Origin)})
 	}
 	return shown, nil

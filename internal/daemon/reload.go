@@ -26,8 +26,8 @@ func (d *Daemon) setSchedule(c *config.Config) error {
 // needs one is named. A configuration with errors is refused as a whole, and
 // the running one stays.
 func (d *Daemon) Reload(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.reloads.Lock()
+	defer d.reloads.Unlock()
 	notify(d.log, reloading())
 	defer notify(d.log, sd.SdNotifyReady)
 	c, notices, err := d.load()
@@ -38,7 +38,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 		return fmt.Errorf("the new configuration is refused, the running one stays:\n%w", err)
 	}
 	var changed, restart []string
-	for _, ch := range config.Diff(d.config, c) {
+	for _, ch := range config.Diff(d.config.Load(), c) {
 		changed = append(changed, ch.Name)
 		if ch.Restart {
 			restart = append(restart, ch.Name)
@@ -54,9 +54,9 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	return nil
 }
 
-// apply puts c into effect. The caller holds the mutex.
+// apply puts c into effect. The caller holds reloads.
 func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
-	was := d.config
+	was := d.config.Load()
 	// What needs a restart stays as it is until then.
 	now := *c
 	now.Domain, now.ClientID, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.ClientID, was.Audience, was.MgmtURL, was.StateDir, was.Socket
@@ -73,7 +73,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	d.tenant.SetCredentials(c.ClientID, c.ClientSecret.Reveal())
-	d.config = c
+	d.config.Store(c)
 	// The new settings come first: an outcome of the old ones that is saved
 	// after the digest was set does not settle its record.
 	d.reconciler.SetSettings(settings(c))
