@@ -134,10 +134,10 @@ func (p Policy) Decide(c dcr.Client, ownClientID string) Verdict {
 		return refuse(dcr.OwnClient, "this is the application grantd itself logs in with")
 	case c.Global:
 		return refuse(dcr.GlobalClient, "this is the tenant's global client")
-	case c.FirstParty:
-		return refuse(dcr.FirstParty, "the client is first-party, or Auth0 does not say that it is not")
 	case c.AppType == "non_interactive":
 		return refuse(dcr.MachineToMachine, "its app_type is non_interactive: a machine-to-machine application")
+	case c.FirstParty:
+		return refuse(dcr.FirstParty, "the client is first-party, or Auth0 does not say that it is not")
 	case slices.Contains(c.GrantTypes, "client_credentials"):
 		return refuse(dcr.MachineToMachine, "client_credentials is among its grant types: a machine-to-machine application")
 	case len(c.Callbacks) == 0:

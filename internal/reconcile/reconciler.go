@@ -164,7 +164,11 @@ func blamesFacts(p plan.Plan) bool {
 // describe copies to the record what people want to see of the client.
 func (j *job) describe(c dcr.Client) {
 	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode = c.Name, c.Callbacks, c.Mode()
-	if c.CIMD() {
+	switch {
+	case c.FirstParty:
+		// It did not register itself, whatever a log entry said.
+		j.rec.Registration, j.rec.SecurityMode = dcr.RegistrationUnknown, ""
+	case c.CIMD():
 		j.rec.Registration = dcr.RegistrationCIMD
 	}
 }
