@@ -40,7 +40,9 @@ func TestDecide(t *testing.T) {
 		{name: "own", client: with(func(c *dcr.Client) { c.ID = "own" }), want: dcr.OwnClient},
 		{name: "own before all", client: dcr.Client{ID: "own", Global: true, FirstParty: true}, want: dcr.OwnClient},
 		{name: "global", client: with(func(c *dcr.Client) { c.Global, c.FirstParty = true, true }), want: dcr.GlobalClient},
-		{name: "first-party", client: with(func(c *dcr.Client) { c.FirstParty, c.AppType, c.GrantTypes = true, "regular_web", append(c.GrantTypes, "client_credentials") }), want: dcr.FirstParty},
+		{name: "first-party", client: with(func(c *dcr.Client) {
+			c.FirstParty, c.AppType, c.GrantTypes = true, "regular_web", append(c.GrantTypes, "client_credentials")
+		}), want: dcr.FirstParty},
 		{name: "machine-to-machine says more than first-party", client: with(func(c *dcr.Client) { c.FirstParty, c.AppType = true, "non_interactive" }), want: dcr.MachineToMachine},
 		{name: "non_interactive", client: with(func(c *dcr.Client) { c.AppType, c.Callbacks = "non_interactive", nil }), want: dcr.MachineToMachine, message: "non_interactive"},
 		{name: "client_credentials", client: with(func(c *dcr.Client) {
