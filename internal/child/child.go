@@ -171,22 +171,41 @@ func (p *Process) Await(ctx context.Context, id, phase string) (Client, error) {
 
 // AwaitFunc asks for the client until ok says so, or ctx ends.
 func (p *Process) AwaitFunc(ctx context.Context, id string, ok func(Client) bool) (Client, error) {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
 	var c Client
 	var err error
-	for {
-		if c, err = p.Client(ctx, id); err == nil && ok(c) {
-			return c, nil
+	ended := false
+	held := Poll(ctx, func() bool {
+		select {
+		case <-p.done:
+			ended = true
+			return true
+		default:
 		}
+		c, err = p.Client(ctx, id)
+		return err == nil && ok(c)
+	})
+	switch {
+	case ended:
+		return c, fmt.Errorf("grantd ended: %w", p.err)
+	case !held:
+		return c, fmt.Errorf("wait for client %s: %w (last: phase %q, reason %q, message %q, error %v)", id, ctx.Err(), c.Phase, c.Reason, c.Message, err)
+	}
+	return c, nil
+}
+
+// Poll asks until ok says so, every few milliseconds. It reports false when
+// ctx ends first.
+func Poll(ctx context.Context, ok func() bool) bool {
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
 		select {
 		case <-tick.C:
-		case <-p.done:
-			return c, fmt.Errorf("grantd ended: %w", p.err)
 		case <-ctx.Done():
-			return c, fmt.Errorf("wait for client %s: %w (last: phase %q, reason %q, message %q, error %v)", id, ctx.Err(), c.Phase, c.Reason, c.Message, err)
+			return false
 		}
 	}
+	return true
 }
 
 // Get decodes the JSON at url into v.

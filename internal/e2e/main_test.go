@@ -1,0 +1,36 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// binary is where TestMain built grantd.
+func binary() string { return os.Getenv("GRANTD_E2E_BINARY") }
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds grantd as `go run` does, so that both share the build cache.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "grantd-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	exe := filepath.Join(dir, "grantd")
+	build := exec.Command("go", "build", "-o", exe, "grantd/cmd/grantd")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build grantd:", err)
+		return 1
+	}
+	if err := os.Setenv("GRANTD_E2E_BINARY", exe); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
