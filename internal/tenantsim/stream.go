@@ -144,6 +144,13 @@ func (s *Stream) signal() {
 	}
 }
 
+// Streams returns the log streams, those made over the API too.
+func (t *Tenant) Streams() []*Stream {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(t.streams.all())
+}
+
 // ID is the stream's id.
 func (s *Stream) ID() string { return s.id }
 
