@@ -29,9 +29,16 @@ type results struct {
 func (j *job) apply(ctx context.Context, o plan.Observed, p plan.Plan) results {
 	var res results
 	var wg sync.WaitGroup
-	wg.Go(func() { res.connect = j.applyConnect(ctx, o, p.Connect) })
-	wg.Go(func() { res.promote = j.applyPromote(ctx, o, p.Promote) })
-	wg.Go(func() { res.grant, res.made, res.created = j.applyGrant(ctx, o, p.Grant) })
+	start := func(a *applied, f func()) {
+		wg.Go(func() {
+			if err := contain(j.log, func() error { f(); return nil }); err != nil {
+				*a = applied{err: err}
+			}
+		})
+	}
+	start(&res.connect, func() { res.connect = j.applyConnect(ctx, o, p.Connect) })
+	start(&res.promote, func() { res.promote = j.applyPromote(ctx, o, p.Promote) })
+	start(&res.grant, func() { res.grant, res.made, res.created = j.applyGrant(ctx, o, p.Grant) })
 	wg.Wait()
 	return res
 }
@@ -90,7 +97,7 @@ func (j *job) applyConnect(ctx context.Context, o plan.Observed, part plan.Part)
 }
 
 func (j *job) enableConnection(ctx context.Context, clientID string, s plan.Step) (*dcr.Change, error) {
-	id, at, err := j.r.enabler.enable(ctx, s.Connection.ID, clientID, j.pass)
+	id, at, err := j.r.enabler.enable(ctx, s.Connection.ID, clientID, j.rec.Class, j.pass)
 	if err != nil {
 		return nil, err
 	}

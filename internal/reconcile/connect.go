@@ -2,9 +2,12 @@ package reconcile
 
 import (
 	"context"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 )
 
@@ -20,6 +23,7 @@ const (
 // way, or after linger; a lone client does not wait at all.
 type enabler struct {
 	tenant Connector
+	log    *slog.Logger
 	newID  func() string
 	now    func() time.Time
 
@@ -33,6 +37,7 @@ type enabler struct {
 type batch struct {
 	connectionID string
 	ids          []string
+	class        dcr.Class // urgent as soon as one of the clients is
 	waiting      int
 	ctx          context.Context
 	cancel       context.CancelFunc
@@ -47,8 +52,8 @@ type enabled struct {
 	err           error
 }
 
-func newEnabler(t Connector, newID func() string, now func() time.Time) *enabler {
-	return &enabler{tenant: t, newID: newID, now: now, open: map[string]*batch{}}
+func newEnabler(t Connector, log *slog.Logger, newID func() string, now func() time.Time) *enabler {
+	return &enabler{tenant: t, log: log, newID: newID, now: now, open: map[string]*batch{}}
 }
 
 // expect announces a client that may need a connection. The returned function
@@ -77,29 +82,44 @@ func (e *enabler) sendIfAlone() {
 }
 
 // enable enables the connection for the client, in one call with others.
-func (e *enabler) enable(ctx context.Context, connectionID, clientID string, pass func()) (string, time.Time, error) {
+func (e *enabler) enable(ctx context.Context, connectionID, clientID string, class dcr.Class, pass func()) (string, time.Time, error) {
 	pass()
-	b := e.join(ctx, connectionID, clientID)
+	b := e.join(ctx, connectionID, clientID, class)
 	select {
 	case <-b.done:
 		r := b.results[clientID]
 		return r.correlationID, r.at, r.err
 	case <-ctx.Done():
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if b.waiting--; b.waiting == 0 {
-			b.cancel() // nobody wants it any more
-		}
+		e.leave(b, clientID)
 		return "", time.Time{}, ctx.Err()
 	}
 }
 
-func (e *enabler) join(ctx context.Context, connectionID, clientID string) *batch {
+// leave takes a client out of its batch. What was sent already goes on for the
+// others, and ends when nobody wants it any more.
+func (e *enabler) leave(b *batch, clientID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unsent := e.open[b.connectionID] == b
+	if unsent {
+		b.ids = slices.DeleteFunc(b.ids, func(id string) bool { return id == clientID })
+	}
+	if b.waiting--; b.waiting > 0 {
+		return
+	}
+	if unsent { // nobody may join what is about to be cancelled
+		delete(e.open, b.connectionID)
+		b.timer.Stop()
+	}
+	b.cancel()
+}
+
+func (e *enabler) join(ctx context.Context, connectionID, clientID string, class dcr.Class) *batch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b := e.open[connectionID]
 	if b == nil {
-		b = &batch{connectionID: connectionID, done: make(chan struct{}), results: map[string]enabled{}}
+		b = &batch{connectionID: connectionID, class: class, done: make(chan struct{}), results: map[string]enabled{}}
 		// The call serves them all, so one client's end must not end it.
 		b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		b.timer = time.AfterFunc(linger, func() {
@@ -111,6 +131,9 @@ func (e *enabler) join(ctx context.Context, connectionID, clientID string) *batc
 	}
 	b.ids = append(b.ids, clientID)
 	b.waiting++
+	if class == dcr.Urgent {
+		b.class = class
+	}
 	if len(b.ids) == maxEnable {
 		e.send(b)
 	}
@@ -125,21 +148,33 @@ func (e *enabler) send(b *batch) {
 	}
 	delete(e.open, b.connectionID)
 	b.timer.Stop()
+	ctx := auth0.WithCall(b.ctx, b.class, "")
 	go func() {
 		defer b.cancel()
 		defer close(b.done)
-		e.call(b, b.ids)
+		if err := contain(e.log, func() error { e.call(ctx, b, b.ids); return nil }); err != nil {
+			e.failed(b, err)
+		}
 	}()
+}
+
+// failed gives err to the clients of the batch that have no result.
+func (e *enabler) failed(b *batch, err error) {
+	for _, c := range b.ids {
+		if _, ok := b.results[c]; !ok {
+			b.results[c] = enabled{err: err}
+		}
+	}
 }
 
 // call enables ids; when Auth0 refuses the lot it halves them, so that one bad
 // client, deleted meanwhile say, does not stand in the way of the others.
-func (e *enabler) call(b *batch, ids []string) {
+func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
 	id := e.newID()
-	err := e.tenant.EnableConnection(b.ctx, id, b.connectionID, ids)
+	err := e.tenant.EnableConnection(ctx, id, b.connectionID, ids)
 	if err != nil && len(ids) > 1 && refusal(err) {
-		e.call(b, ids[:len(ids)/2])
-		e.call(b, ids[len(ids)/2:])
+		e.call(ctx, b, ids[:len(ids)/2])
+		e.call(ctx, b, ids[len(ids)/2:])
 		return
 	}
 	for _, c := range ids {
@@ -147,12 +182,12 @@ func (e *enabler) call(b *batch, ids []string) {
 	}
 }
 
-// refusal reports whether Auth0 refused the content of a call, rather than
-// the call as such.
+// refusal reports whether Auth0 refused the clients of a call, rather than the
+// call as such.
 func refusal(err error) bool {
 	switch reasonOf(err) {
 	case dcr.RejectedByAuth0, dcr.ChangedMeanwhile:
-		return true
+		return !noSuchConnection(err)
 	default:
 		return false
 	}

@@ -27,10 +27,10 @@ type facts struct {
 	now     func() time.Time
 	sem     chan struct{} // held while fetching; a channel so that a wait ends with its context
 
-	mu     sync.Mutex
-	conns  map[string]fact[plan.Connection]
-	apis   map[string]fact[plan.API]
-	expiry time.Time // facts from before are stale
+	mu      sync.Mutex
+	conns   map[string]fact[plan.Connection]
+	apis    map[string]fact[plan.API]
+	changes int // that were noticed; what was read across one is stale
 }
 
 type fact[T any] struct {
@@ -49,7 +49,7 @@ func newFacts(c Catalog, now func() time.Time) *facts {
 func (f *facts) invalidate() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.expiry = f.now()
+	f.changes++
 	clear(f.conns)
 	clear(f.apis)
 }
@@ -70,9 +70,11 @@ func (f *facts) get(ctx context.Context, d plan.Desired, maxAge time.Duration) (
 }
 
 func cached[T any](ctx context.Context, f *facts, m map[string]fact[T], key string, maxAge time.Duration, fetch func(context.Context, string) (T, error)) (T, time.Duration, error) {
+	var changes int
 	look := func() (fact[T], time.Duration, bool) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		changes = f.changes
 		e, ok := m[key]
 		age := f.now().Sub(e.at)
 		return e, age, ok && age <= maxAge
@@ -98,7 +100,7 @@ func cached[T any](ctx context.Context, f *facts, m map[string]fact[T], key stri
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if started.Before(f.expiry) {
+	if f.changes != changes {
 		return v, 0, nil // edited while it was read: use it once, keep it not
 	}
 	m[key] = fact[T]{value: v, at: started}
@@ -142,5 +144,6 @@ func (f *facts) setPromoted(c dcr.Connection) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.DomainLevel = true
+	f.changes++
 	f.conns[c.Name] = fact[plan.Connection]{value: plan.Connection{Name: c.Name, Connection: &c}, at: f.now()}
 }

@@ -3,7 +3,11 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"grantd/internal/auth0"
@@ -16,7 +20,9 @@ func reasonOf(err error) dcr.Reason {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, auth0.ErrNotFound):
+	case noSuchAPI(err):
+		return dcr.APINotFound
+	case errors.Is(err, auth0.ErrNotFound), errors.Is(err, auth0.ErrConflict):
 		return dcr.ChangedMeanwhile
 	case errors.As(err, &e) && e.Reason != "":
 		return e.Reason
@@ -25,6 +31,21 @@ func reasonOf(err error) dcr.Reason {
 	default:
 		return dcr.InternalError
 	}
+}
+
+// noSuchAPI reports whether a grant was refused because the tenant has no API
+// with the audience as its identifier. Without read:resource_servers this is
+// the only way to find out.
+func noSuchAPI(err error) bool {
+	var e *auth0.Error
+	return errors.As(err, &e) && (e.Code == "inexistent_resource_server" || strings.HasPrefix(e.Message, "No resource with identifier"))
+}
+
+// noSuchConnection reports whether the connection itself was not found, rather
+// than a client it was to be enabled for.
+func noSuchConnection(err error) bool {
+	var e *auth0.Error
+	return errors.As(err, &e) && e.Code == "inexistent_connection"
 }
 
 // messageOf is what a person reads about a failure: what failed, and what to do.
@@ -36,6 +57,29 @@ func messageOf(err error) string {
 		}
 	}
 	return err.Error()
+}
+
+// errDefect stands for a panic; its reason is internal_error.
+var errDefect = errors.New("a defect in grantd; see the log")
+
+// contain keeps a defect that one client brings to light from ending the
+// process: a panic in f is logged and returned as errDefect. Every goroutine
+// needs it, for a panic cannot be recovered from another.
+func contain(log *slog.Logger, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("reconcile client", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errDefect
+		}
+	}()
+	return f()
+}
+
+// interrupted reports whether a failure is only that grantd was told to stop.
+// A call cancelled for any other reason has failed like others do: taken for an
+// interruption it would be due again at once, and again.
+func (j *job) interrupted(err error) bool {
+	return j.ended() != nil && errors.Is(err, context.Canceled)
 }
 
 // needsPerson reports whether a failure lasts until somebody acts.

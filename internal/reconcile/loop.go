@@ -3,9 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -154,7 +152,7 @@ func (l *Loop) work(ctx context.Context, id string) {
 		}
 		return
 	}
-	o := l.reconcile(ctx, rec)
+	o := l.o.Reconciler.Reconcile(ctx, rec)
 	// Changes were made in Auth0: they are saved even when we are to stop.
 	for keep := context.WithoutCancel(ctx); ; {
 		_, err := l.o.Ledger.Save(keep, o)
@@ -181,20 +179,4 @@ func (l *Loop) pause(ctx context.Context) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
-}
-
-// reconcile keeps a defect that one client brings to light from stopping the
-// work on the others.
-func (l *Loop) reconcile(ctx context.Context, rec dcr.Record) (o dcr.Outcome) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.o.Logger.Error("reconcile client", "client_id", rec.ClientID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			rec.Phase, rec.Reason, rec.Message = dcr.Pending, dcr.InternalError, "a defect in grantd; see the log"
-			rec.Attempts++
-			rec.LastError = dcr.InternalError
-			rec.NextAttemptAt = l.o.Now().Add(backoff(rec.Attempts, retryMin, retryMax))
-			o = dcr.Outcome{Record: rec}
-		}
-	}()
-	return l.o.Reconciler.Reconcile(ctx, rec)
 }

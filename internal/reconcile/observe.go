@@ -22,7 +22,10 @@ var errClientGone = errors.New("auth0 does not know the client")
 func (j *job) observe(ctx context.Context) (plan.Observed, error) {
 	var o plan.Observed
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	start := func(f func() error) {
+		g.Go(func() error { return contain(j.log, f) })
+	}
+	start(func() error {
 		c, err := j.r.tenant.Client(ctx, j.rec.ClientID)
 		if errors.Is(err, auth0.ErrNotFound) {
 			return errClientGone
@@ -31,13 +34,13 @@ func (j *job) observe(ctx context.Context) (plan.Observed, error) {
 		return err
 	})
 	if j.rec.GrantID != "" || j.s.Desired.DryRun {
-		g.Go(func() error {
+		start(func() error {
 			var err error
 			o.Grant, err = j.grant(ctx)
 			return err
 		})
 	}
-	g.Go(func() error {
+	start(func() error {
 		var err error
 		o.Connections, err = j.enabledConnections(ctx)
 		return err

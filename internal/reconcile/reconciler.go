@@ -46,7 +46,7 @@ func New(o Options) *Reconciler {
 	}
 	r := &Reconciler{tenant: o.Tenant, prefix: o.Prefix, log: o.Logger, now: o.Now, promoting: make(chan struct{}, 1)}
 	r.facts = newFacts(o.Tenant, o.Now)
-	r.enabler = newEnabler(o.Tenant, r.correlationID, o.Now)
+	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now)
 	r.settings.Store(&o.Settings)
 	return r
 }
@@ -74,11 +74,14 @@ func (r *Reconciler) correlationID() string {
 // it cannot be. It never fails: what went wrong is in the outcome.
 func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome {
 	j := &job{r: r, s: r.settings.Load(), rec: rec, was: rec, started: r.now()}
+	j.ended = ctx.Err
 	j.log = r.log.With("client_id", rec.ClientID, "cause", rec.Cause)
 	ctx = auth0.WithCall(ctx, rec.Class, "")
 	j.pass = r.enabler.expect()
 	defer j.pass()
-	j.run(ctx)
+	if err := contain(j.log, func() error { j.run(ctx); return nil }); err != nil {
+		j.failed(err)
+	}
 	return dcr.Outcome{Record: j.rec, Changes: j.changes}
 }
 
@@ -91,12 +94,12 @@ type job struct {
 	rec     dcr.Record // as it will be saved
 	changes []dcr.Change
 	started time.Time
-	pass    func() // says that no connection will be needed
+	ended   func() error // why the work is to end now, nil while it may go on
+	pass    func()       // says that no connection will be needed
 }
 
 func (j *job) run(ctx context.Context) {
 	j.rec.Cause.Digest = j.s.Desired.Digest()
-	j.rec.Plan = nil
 	o, err := j.observe(ctx)
 	if errors.Is(err, errClientGone) {
 		j.gone()

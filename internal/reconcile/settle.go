@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -37,14 +36,16 @@ func (j *job) settle(res results) {
 		if p.err != nil {
 			f = plan.Finding{Reason: reasonOf(p.err), Message: messageOf(p.err)}
 		}
-		set(p.condition, f, now)
+		if !j.interrupted(p.err) { // which says nothing of the condition
+			set(p.condition, f, now)
+		}
 		switch {
 		case f.Status:
 		case p.err == nil, needsPerson(f.Reason):
 			if blocker.Reason == "" {
 				blocker = f
 			}
-		case failure == nil || errors.Is(p.err, context.Canceled):
+		case failure == nil || j.interrupted(p.err):
 			failure = p.err
 		}
 	}
@@ -123,10 +124,8 @@ func (j *job) done() {
 func (j *job) failed(err error) {
 	r := reasonOf(err)
 	switch {
-	case errors.Is(err, context.Canceled):
-		j.rec.NextAttemptAt = j.r.now()
-		j.phase(dcr.Pending, j.was.Reason, j.was.Message)
-		return
+	case j.interrupted(err):
+		return // phase, attempts and plan are as they were, and it is as due as it was
 	case needsPerson(r):
 		j.blocked(r, messageOf(err))
 		return
@@ -165,7 +164,7 @@ func (j *job) again(wait time.Duration, c dcr.Class, lastError dcr.Reason) {
 }
 
 func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
-	j.rec.Phase, j.rec.Reason, j.rec.Message = p, r, message
+	j.rec.Phase, j.rec.Reason, j.rec.Message, j.rec.Plan = p, r, message, nil
 }
 
 // Repaired lists the outcome's writes that made a condition true again which
