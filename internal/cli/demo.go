@@ -20,13 +20,13 @@ func (a *app) demoCommand() *cobra.Command {
 tenant, and a real grantd that is really killed. Everything shown is checked;
 the exit code is 0 only if all of it held.`,
 		Example: "  grantd demo\n  grantd demo --keep\n  grantd demo --json",
-		Args:    args(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			exe, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("find the grantd binary: %w", err)
 			}
-			o := demo.Options{Exe: exe, Out: cmd.OutOrStdout(), Color: a.color(cmd.OutOrStdout()), Keep: keep}
+			o := demo.Options{Exe: exe, Out: cmd.OutOrStdout(), Color: bool(a.color(cmd.OutOrStdout())), Keep: keep}
 			if a.json {
 				o.Out = io.Discard
 			}
@@ -39,20 +39,4 @@ the exit code is 0 only if all of it held.`,
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "stay up afterwards, to look around")
 	return cmd
-}
-
-// color reports whether w is a terminal that wants colours.
-// https://no-color.org
-func (a *app) color(w io.Writer) bool {
-	for _, e := range a.process.Environ {
-		if len(e) > len("NO_COLOR=") && e[:len("NO_COLOR=")] == "NO_COLOR=" || e == "TERM=dumb" {
-			return false
-		}
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -38,7 +38,12 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}
-	sockets := []string{c.Socket, "/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock"}
+	sockets, dirs := []string{c.Socket}, []string{c.StateDir}
+	if c.Origin("GRANTD_STATE_DIR") == config.FromDefault && c.Origin("GRANTD_SOCKET") == config.FromDefault {
+		// Whoever says nothing means the daemon of this machine.
+		sockets = append(sockets, "/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock")
+		dirs = append(dirs, "/var/lib/grantd")
+	}
 	if a.socket != "" {
 		sockets = []string{a.socket}
 	}
@@ -49,15 +54,24 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 		case err == nil:
 			return newSocketReader(path), conn.Close()
 		case errors.Is(err, fs.ErrPermission):
-			denied = fmt.Errorf("the daemon's socket %s is its owner's and root's: try sudo", path)
+			denied = fmt.Errorf("the daemon's socket %s is for its owner and root alone: try sudo", path)
 		case a.socket != "":
-			return nil, fmt.Errorf("no daemon answers at --socket: %w", err)
+			return nil, fmt.Errorf("no daemon answers at --socket %s: %w; without --socket, the ledger's file is read", path, cause(err))
 		}
 	}
 	if denied != nil {
 		return nil, denied
 	}
-	return openFile(ctx, c.StateDir, "/var/lib/grantd")
+	return openFile(ctx, dirs...)
+}
+
+// cause is what the system said, without the addresses that a network error
+// repeats.
+func cause(err error) error {
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e
+	}
+	return err
 }
 
 func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
@@ -66,16 +80,23 @@ func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
 		switch _, err := os.Stat(path); {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("the ledger %s is for its owner and root alone: try sudo", path)
 		case err != nil:
 			return nil, fmt.Errorf("look for the ledger: %w", err)
 		}
 		l, err := store.Open(ctx, store.Options{Path: path, ReadOnly: true})
-		if err != nil {
-			return nil, fmt.Errorf("open ledger: %w", err)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("the ledger %s is for its owner and root alone: try sudo", path)
+		case errors.Is(err, store.ErrLocked):
+			return nil, fmt.Errorf("%w; is a daemon running whose socket is elsewhere? --socket or GRANTD_SOCKET says where", err)
+		case err != nil:
+			return nil, err
 		}
 		return fileReader{l}, nil
 	}
-	return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR or --env-file says where it is", dirs[0])
+	return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR, in the environment or in --env-file, says where it is", dirs[0])
 }
 
 // fileReader reads the ledger's file while no daemon runs.

@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -27,15 +27,6 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is an error of whoever typed the command or wrote the
-// configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// errReported ends a command that has said already what went wrong.
-var errReported = errors.New("reported")
-
 // Run runs the command line and returns the exit code. It ends soon after ctx.
 func Run(ctx context.Context, p Process) int {
 	a := &app{process: p}
@@ -44,21 +35,26 @@ func Run(ctx context.Context, p Process) int {
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
-	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case errors.As(err, &usage):
-		if !errors.Is(err, errReported) {
-			fmt.Fprintf(p.Stderr, "grantd: %v\n", err)
-		}
-		return exitUsage
-	default:
-		if !errors.Is(err, errReported) {
-			fmt.Fprintf(p.Stderr, "grantd: %v\n", err)
-		}
-		return exitFailed
 	}
+	var usage usageError
+	isUsage := errors.As(err, &usage)
+	switch {
+	case isUsage:
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		err = errors.New("interrupted")
+	}
+	for i, line := range strings.Split(err.Error(), "\n") {
+		if i == 0 {
+			line = "grantd: " + line
+		}
+		fmt.Fprintln(p.Stderr, printable(line))
+	}
+	if isUsage {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 // app is what all commands share: the process and the global flags.
@@ -76,42 +72,28 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `grantd makes every client that registers itself with your Auth0 tenant able
 to log in to your MCP server, and keeps it so.
 
-See it work, with no account and no configuration:  grantd demo`,
+See it work, with no account and no configuration:  grantd demo
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Results go to
+standard output, as text or with --json as JSON; errors and the log go to
+standard error, as text.`,
+		Example: `  grantd demo
+  grantd serve --env-file /etc/grantd/grantd.env
+  grantd clients list`,
+		Version:       buildVersion().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q; see grantd --help", args[0])}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          help,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-	})
+	root.SetVersionTemplate("grantd {{.Version}}\n")
 	f := root.PersistentFlags()
-	f.BoolVar(&a.json, "json", false, "print JSON")
-	f.StringVar(&a.envFile, "env-file", "", "read configuration from this file; the environment wins")
-	f.StringVar(&a.socket, "socket", "", "control socket of the running daemon")
+	f.BoolVar(&a.json, "json", false, "print results as JSON")
+	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
+	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
 	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.versionCommand())
+	strictUsage(root)
 	return root
 }
 
-// args makes cobra's complaints about arguments errors of usage.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-		}
-		return nil
-	}
-}
-
-// printJSON prints v, indented for people who look at it all the same.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
+// help is what a command does that only has subcommands.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }

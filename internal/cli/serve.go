@@ -27,7 +27,7 @@ SIGTERM and SIGINT stop it: work under way is finished, then the ledger closed;
 a second signal ends it at once, and nothing acknowledged is lost either way.
 SIGHUP reads the env file again and applies it without a restart.`,
 		Example: "  grantd serve --env-file /etc/grantd/grantd.env\n  GRANTD_DRY_RUN=true grantd serve --env-file grantd.env",
-		Args:    args(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.serve(cmd.Context(), cmd.ErrOrStderr(), acceptAudience)
 		},

@@ -55,7 +55,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print version, commit, Go and SDK",
 		Example: "  grantd version\n  grantd version --json",
-		Args:    args(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := buildVersion()
 			if a.json {

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"grantd/internal/dcr"
+	api "grantd/internal/http"
+)
+
+func (a *app) clientsShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show CLIENT",
+		Short: "Show one client: what it has, what it lacks, and what to do",
+		Long: `Show one client by its client id: what it has of the three things it needs to
+log in, what it lacks and what to do about it, and its times.`,
+		Example: "  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM\n  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM --json",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return errors.New("which client? Give a client id; grantd clients list has them")
+			case len(args) > 1:
+				return fmt.Errorf("one client id, not %d", len(args))
+			case !dcr.ValidClientID(args[0]):
+				return fmt.Errorf("%q cannot be a client id; grantd clients list has them", cut(args[0], 40))
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeClient,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ledger, err := a.openLedger(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer ledger.Close()
+			c, err := ledger.Client(cmd.Context(), args[0])
+			if errors.Is(err, errNoClient) {
+				return fmt.Errorf("%w: %s; grantd clients list has those it knows", err, args[0])
+			}
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if a.json {
+				return printJSON(out, c)
+			}
+			return printClient(out, a.color(out), c, time.Now())
+		},
+	}
+}
+
+// completeClient offers the ledger's clients to the shell.
+func (a *app) completeClient(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ledger, err := a.openLedger(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer ledger.Close()
+	list, err := readClients(cmd.Context(), ledger, "", pageSize)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	ids := make([]cobra.Completion, len(list.Clients))
+	for i, c := range list.Clients {
+		ids[i] = cobra.CompletionWithDesc(c.ClientID, printable(string(c.Phase)+" "+cut(c.Name, 40)))
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}
+
+// sheet is a client as a person reads it.
+type sheet struct {
+	painter
+	out io.Writer
+	now time.Time
+}
+
+func printClient(w io.Writer, p painter, c api.Client, now time.Time) error {
+	var b strings.Builder
+	s := sheet{p, &b, now}
+	s.head(c)
+	s.conditions(c)
+	s.history(c)
+	for _, step := range c.Plan {
+		s.row("would", plain, change(step))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// head says who it is, where it stands, why, and what to do.
+func (s sheet) head(c api.Client) {
+	fmt.Fprintln(s.out, strings.TrimSpace(s.paint(strong, printable(c.ClientID))+"  "+printable(cut(c.Name, 60))))
+	stands := string(c.Phase)
+	if c.Reason != "" {
+		stands += ": " + string(c.Reason)
+	}
+	fmt.Fprintln(s.out, s.paint(phaseStyle(c.Phase), stands))
+	s.words("  ", c.Message)
+	// A blocked client's message has the fix in words.
+	if fix := fixOf(c.Reason); fix != "" && c.Phase != dcr.Blocked {
+		s.words("  ", fix)
+	}
+	fmt.Fprintln(s.out)
+}
+
+func fixOf(r dcr.Reason) string {
+	for _, info := range dcr.Reasons() {
+		if info.Reason == r {
+			return info.Fix
+		}
+	}
+	return ""
+}
+
+// conditions are the three things it needs.
+func (s sheet) conditions(c api.Client) {
+	for _, k := range []struct {
+		name string
+		api.Condition
+	}{{"promoted", c.Conditions.Promoted}, {"connected", c.Conditions.Connected}, {"granted", c.Conditions.Granted}} {
+		answer, look := "no", bad
+		if k.Status {
+			answer, look = "yes", good
+		} else if k.Since.IsZero() {
+			answer, look = "not checked", faint
+		}
+		if k.Reason != "" {
+			answer += ", " + string(k.Reason)
+		}
+		if !k.Since.IsZero() {
+			answer += ", since " + s.date(k.Since)
+		}
+		s.row(k.name, look, answer)
+		if k.Message != c.Message { // else it was said above
+			s.words(strings.Repeat(" ", labelWidth), k.Message)
+		}
+	}
+	fmt.Fprintln(s.out)
+}
+
+func (s sheet) history(c api.Client) {
+	kind := string(c.Registration)
+	if c.SecurityMode != "" {
+		kind += ", " + string(c.SecurityMode)
+	}
+	s.row("kind", plain, kind)
+	for _, u := range c.Callbacks {
+		s.row("callback", plain, printable(cut(u, 200)))
+	}
+	s.when("registered", c.RegisteredAt, "")
+	s.when("first seen", c.FirstSeenAt, "by "+string(c.FirstSeenFeed))
+	s.when("first ready", c.ReadyAt, "after "+readyIn(c))
+	s.when("checked", c.LastCheckedAt, "")
+	attempt := ""
+	if c.Attempts > 0 {
+		attempt = fmt.Sprintf("after %d failures in a row", c.Attempts)
+		if c.Attempts == 1 {
+			attempt = "after a failure"
+		}
+	}
+	s.when("next attempt", c.NextAttemptAt, attempt)
+	s.row("last error", bad, string(c.LastError))
+	if fix := fixOf(c.LastError); fix != "" && c.LastError != c.Reason {
+		s.words(strings.Repeat(" ", labelWidth), fix)
+	}
+}
+
+// labelWidth is the column where values begin.
+const labelWidth = 14
+
+func (s sheet) row(label string, look style, value string) {
+	if value != "" {
+		fmt.Fprintf(s.out, "%-*s%s\n", labelWidth, label, s.paint(look, value))
+	}
+}
+
+// words prints text from outside, wrapped and indented.
+func (s sheet) words(indent, text string) {
+	for _, line := range wrap(printable(cut(text, 2000)), width-len(indent)) {
+		fmt.Fprintln(s.out, indent+line)
+	}
+}
+
+func (s sheet) when(label string, t dcr.Timestamp, more string) {
+	if t.IsZero() {
+		return
+	}
+	value := s.date(t)
+	if more != "" {
+		value += ", " + more
+	}
+	s.row(label, plain, value)
+}
+
+func (s sheet) date(t dcr.Timestamp) string {
+	return t.Local().Format("2006-01-02 15:04:05 -07:00") + " (" + distance(t.Time, s.now) + ")"
+}
+
+// change is what a dry run would write.
+func change(c dcr.Change) string {
+	before, after := compact(c.Before), compact(c.After)
+	if len(c.Before) == 0 {
+		return fmt.Sprintf("%s %s", c.Step, after)
+	}
+	return fmt.Sprintf("%s %s → %s", c.Step, before, after)
+}
+
+func compact(v map[string]any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return printable(cut(string(b), 400))
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// width is how many columns text is wrapped to.
+const width = 80
+
+// printJSON prints v, indented for people who look at it all the same. What
+// could play tricks on a terminal is escaped, which changes no value.
+func printJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escapeJSON(b.String()))
+	return err
+}
+
+// escapeJSON escapes what the encoder leaves as it is: C1 controls, which some
+// terminals obey, and marks that reorder or hide text. They occur in strings
+// alone.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || unicode.IsGraphic(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00 // RFC 8259, section 7
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// printable makes text from outside harmless on a terminal: control characters
+// and marks that reorder or hide text become visible.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// cut shortens s to n characters.
+func cut(s string, n int) string {
+	seen := 0
+	for i := range s {
+		if seen++; seen == n {
+			if _, size := utf8.DecodeRuneInString(s[i:]); i+size < len(s) {
+				return s[:i] + "…"
+			}
+			break
+		}
+	}
+	return s
+}
+
+// wrap breaks s between words into lines of at most n characters; a longer
+// word has a line to itself.
+func wrap(s string, n int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// duration shows d with the one or two units that matter.
+func duration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 2*day:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd", d/day)
+	}
+}
+
+// distance shows how far t is from now, in either direction.
+func distance(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case d.Abs() < time.Second:
+		return "just now"
+	case d < 0:
+		return "in " + duration(-d)
+	default:
+		return duration(d) + " ago"
+	}
+}
+
+// style is how text looks on a terminal that has colours.
+type style string
+
+// The styles.
+const (
+	plain  style = ""
+	strong style = "\x1b[1m"
+	faint  style = "\x1b[2m"
+	good   style = "\x1b[32m"
+	bad    style = "\x1b[31m"
+	notice style = "\x1b[33m"
+)
+
+// painter applies styles, or does not.
+type painter bool
+
+func (p painter) paint(s style, text string) string {
+	if !p || s == plain || text == "" {
+		return text
+	}
+	return string(s) + text + "\x1b[0m"
+}
+
+// color reports whether w is a terminal that wants colours.
+// https://no-color.org
+func (a *app) color(w io.Writer) painter {
+	for _, e := range a.process.Environ {
+		if name, value, _ := strings.Cut(e, "="); name == "NO_COLOR" && value != "" || e == "TERM=dumb" {
+			return false
+		}
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// cell is one of a table. Its text must be printable.
+type cell struct {
+	text  string
+	style style
+}
+
+// printTable prints rows in columns. The last column is as wide as its text.
+func printTable(w io.Writer, p painter, rows [][]cell) error {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, c := range row {
+			b.WriteString(p.paint(c.style, c.text))
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
