@@ -46,6 +46,7 @@ var layers = []layer{
 	{name: "internal/policy", purpose: "may this client be touched: the allow-list of callbacks; pure"},
 	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},
+	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
 	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},
 	{name: "internal/tenantsim", purpose: "a simulated Auth0 tenant over HTTP; standard library only, knows nothing of ours"},
 	{name: "internal/archtest", purpose: "this order, as a test"},
