@@ -1,0 +1,127 @@
+package e2e_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"grantd/internal/child"
+	"grantd/internal/tenantsim"
+)
+
+func without(scopes []string, drop ...string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(drop, s) })
+}
+
+// Missing Management scope: the client is blocked with the scope's name and
+// where to grant it, and recovers by itself when it is granted: no restart, no
+// token storm.
+func TestMissingScopeIsNamedAndRecoversByItself(t *testing.T) {
+	for _, scope := range []string{"update:clients", "create:client_grants", "read:clients"} {
+		t.Run(scope, func(t *testing.T) {
+			w := newWorld(t, setup{scopes: without(allScopes(), scope)})
+			c := w.register("first")
+			rec := w.await(c.ID, "blocked")
+			if rec.Reason != "missing_scope" || !strings.Contains(rec.Message, scope) || !strings.Contains(rec.Message, "Machine to Machine") {
+				t.Errorf("blocked for %q: %q; want the scope's name and where to grant it", rec.Reason, rec.Message)
+			}
+			if h := w.health(); h.Status != "degraded" || !slices.Contains(h.Reasons, "clients_blocked") {
+				t.Errorf("health: %+v", h)
+			}
+			before := len(w.tenant.TokenRequests())
+			w.tenant.SetScopes(ownApp, allScopes()...)
+			w.await(c.ID, "ready")
+			w.usable(c.ID, "notes:read", "notes:write")
+			if n := len(w.tenant.TokenRequests()); before > 2 || n > before+1 {
+				t.Errorf("%d token requests before it was granted and %d after, want at most 2 and 1", before, n-before)
+			}
+		})
+	}
+}
+
+// Wrong secret: the status is down with that reason, and recovers by itself
+// once the secret is right on Auth0's side.
+func TestWrongSecretIsDownAndRecoversByItself(t *testing.T) {
+	w := newWorld(t, setup{unstarted: true})
+	w.tenant.SetSecret(ownApp, "another-secret")
+	w.start()
+	c := w.register("first")
+	w.eventually("the status is down", func() bool {
+		h := w.health()
+		return h.Status == "down" && slices.Contains(h.Reasons, "token_refused")
+	})
+	if status, _, _ := w.send("GET", "http://"+w.daemon.Public+"/health/auth0", nil); status != 503 {
+		t.Errorf("GET /health/auth0: %d, want 503 while down", status)
+	}
+	if rec := w.awaitFunc(c.ID, func(c child.Client) bool { return c.LastError != "" }); rec.Phase != "pending" || rec.LastError != "token_refused" {
+		t.Errorf("client: %+v", rec)
+	}
+	w.tenant.SetSecret(ownApp, ownSecret)
+	w.await(c.ID, "ready")
+	w.eventually("the status is ok", func() bool { return w.health().Status == "ok" })
+	if n := len(w.tenant.TokenRequests()); n > 3 {
+		t.Errorf("%d token requests, want few", n)
+	}
+}
+
+// A wrong secret of ours is mended by SIGHUP at once.
+func TestWrongSecretIsMendedByReload(t *testing.T) {
+	w := newWorld(t, setup{unstarted: true, env: []string{"MGMT_CLIENT_SECRET=wrong-secret-of-ours"}})
+	w.start()
+	c := w.register("first")
+	w.awaitFunc(c.ID, func(c child.Client) bool { return c.LastError == "token_refused" })
+	w.reload("MGMT_CLIENT_SECRET=" + ownSecret)
+	w.await(c.ID, "ready")
+	if n := len(w.tenant.TokenRequests()); n > 4 {
+		t.Errorf("%d token requests, want few", n)
+	}
+	if strings.Contains(w.daemon.Logged(), ownSecret) || strings.Contains(w.daemon.Logged(), "wrong-secret-of-ours") {
+		t.Error("a secret was logged")
+	}
+}
+
+// With exactly the seven scopes a fresh client becomes ready; only what needs
+// update:client_grants is blocked, by name; the check of the API's scopes is
+// skipped.
+func TestSevenScopesSuffice(t *testing.T) {
+	w := newWorld(t, setup{scopes: tenantsim.SevenScopes(), env: []string{"TOOL_SCOPES=notes:read notes:write"}})
+	c := w.register("first")
+	rec := w.await(c.ID, "ready")
+	if rec.Conditions["granted"].Reason != "" {
+		t.Errorf("granted: %+v", rec.Conditions["granted"])
+	}
+	w.usable(c.ID, "notes:read", "notes:write")
+	w.reload("TOOL_SCOPES=notes:read notes:share notes:write")
+	rec = w.await(c.ID, "blocked")
+	if rec.Reason != "missing_scope" || !strings.Contains(rec.Message, "update:client_grants") {
+		t.Errorf("blocked for %q: %q", rec.Reason, rec.Message)
+	}
+	if !rec.Conditions["promoted"].Status || !rec.Conditions["connected"].Status || rec.Conditions["granted"].Status {
+		t.Errorf("conditions: %+v", rec.Conditions)
+	}
+	fresh := w.register("second")
+	w.await(fresh.ID, "ready")
+	w.usable(fresh.ID, "notes:read", "notes:share", "notes:write")
+}
+
+// Scopes that the API lacks are left out of the grant and named; without
+// read:resource_servers that check is skipped.
+func TestScopesTheAPILacks(t *testing.T) {
+	env := []string{"TOOL_SCOPES=notes:read notes:nonsense"}
+	t.Run("left out and named", func(t *testing.T) {
+		w := newWorld(t, setup{env: env})
+		c := w.register("first")
+		rec := w.await(c.ID, "ready")
+		if g := rec.Conditions["granted"]; !g.Status || g.Reason != "scopes_undefined" || !strings.Contains(g.Message, "notes:nonsense") {
+			t.Errorf("granted: %+v", g)
+		}
+		w.usable(c.ID, "notes:read")
+	})
+	t.Run("check skipped", func(t *testing.T) {
+		w := newWorld(t, setup{env: env, scopes: without(allScopes(), "read:resource_servers")})
+		c := w.register("first")
+		if rec := w.await(c.ID, "blocked"); rec.Reason != "scopes_rejected" {
+			t.Errorf("blocked for %q: %q; want Auth0's own word", rec.Reason, rec.Message)
+		}
+	})
+}
