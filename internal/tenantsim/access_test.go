@@ -313,8 +313,7 @@ func TestLogin(t *testing.T) {
 			l.Scopes = []string{"openid", "mcp:read", "mcp:write", "unheard:of", "offline_access"}
 		}
 		scopes, err := tenant.Login(l)
-		var refused *tenantsim.LoginError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*tenantsim.LoginError](err); ok {
 			return refused.Code
 		}
 		return strings.Join(scopes, " ")

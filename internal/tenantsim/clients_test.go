@@ -2,6 +2,7 @@ package tenantsim_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -260,7 +261,7 @@ func TestClientPatch(t *testing.T) {
 		{"first-party endless refresh tokens", first.ID, m{"refresh_token": m{"expiration_type": "non-expiring"}}, 200},
 		{"null clears", first.ID, m{"client_metadata": nil, "app_type": nil}, 200},
 	}
-	for _, name := range strings.Fields("callback_url_template signing_keys global tenant resource_server_identifier external_metadata_type external_metadata_created_by jwks_uri client_id") {
+	for name := range strings.FieldsSeq("callback_url_template signing_keys global tenant resource_server_identifier external_metadata_type external_metadata_created_by jwks_uri client_id") {
 		tests = append(tests, struct {
 			name string
 			id   string
@@ -369,7 +370,7 @@ func TestEntityLimits(t *testing.T) {
 		t.Fatalf("the tenth application: %v", err)
 	}
 	_, err := a.tenant.Register(tenantsim.ChatGPT("11"))
-	if fail, ok := err.(*tenantsim.Error); !ok || fail.Status != 403 || fail.Code != "too_many_entities" {
+	if fail, ok := errors.AsType[*tenantsim.Error](err); !ok || fail.Status != 403 || fail.Code != "too_many_entities" {
 		t.Fatalf("the eleventh: %v", err)
 	}
 	status, body := a.tenant.Do(tenantsim.Admin(), "POST", "/api/v2/clients", map[string]any{"name": "x"})

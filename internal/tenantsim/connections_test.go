@@ -1,6 +1,7 @@
 package tenantsim_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"testing"
@@ -51,10 +52,7 @@ func TestConnectionPatch(t *testing.T) {
 		"name": "users", "strategy": "auth0", "display_name": "Our users", "options": m{"password_options": m{"complexity": 1}}, "realms": []string{"r"},
 	}))
 	path := "/api/v2/connections/" + made["id"].(string)
-	want := m{}
-	for k, v := range made {
-		want[k] = v
-	}
+	want := maps.Clone(made)
 	want["is_domain_connection"] = true
 	if diff := cmp.Diff(want, object(t, a.want(200, "PATCH", path, m{"is_domain_connection": true}))); diff != "" {
 		t.Errorf("the level alone (-want +got):\n%s", diff)

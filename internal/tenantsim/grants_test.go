@@ -2,6 +2,7 @@ package tenantsim_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -38,9 +39,7 @@ func TestGrantLife(t *testing.T) {
 	for _, s := range steps {
 		got := object(t, a.want(200, "PATCH", path, s.patch))
 		want := m{"id": user["id"], "client_id": c.ID, "audience": audience, "subject_type": "user"}
-		for k, v := range s.want {
-			want[k] = v
-		}
+		maps.Copy(want, s.want)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("after %v (-want +got):\n%s", s.patch, diff)
 		}

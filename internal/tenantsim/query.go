@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The subset of Lucene's query syntax that log search takes.
@@ -41,6 +42,9 @@ func badLogQuery(why string) *Error {
 
 // parseQuery reads a search; an empty one matches everything.
 func parseQuery(q string) (matcher, *Error) {
+	if !utf8.ValidString(q) {
+		return nil, badLogQuery("not UTF-8")
+	}
 	tokens, err := scanQuery(q)
 	if err != nil {
 		return nil, badLogQuery(err.Error())

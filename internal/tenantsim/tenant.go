@@ -227,9 +227,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call.Body = req.body
-	t.mu.Lock()
 	res := t.serve(req, call)
-	t.mu.Unlock()
 	if fault.Kind != NoFault {
 		t.spoil(w, r, fault, res, call)
 		return
@@ -278,8 +276,10 @@ func (t *Tenant) read(r *http.Request) (*request, *Error) {
 	return req, nil
 }
 
-// serve answers under the lock.
+// serve answers a request that no fault has ended, all of it under the lock.
 func (t *Tenant) serve(r *request, call *Call) response {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if r.route == nil {
 		return (&Error{http.StatusNotFound, "", "Not Found"}).response()
 	}
