@@ -125,18 +125,20 @@ func (i issuer) fetch(ctx context.Context, c credentials) (token, *Error) {
 	return t, nil
 }
 
-// tokenError tells a refusal from a passing failure.
+// tokenError keeps the secret out of the error.
 func tokenError(e *Error, c credentials) *Error {
 	if c.secret != "" {
 		e.Message = strings.ReplaceAll(e.Message, c.secret, "[secret]")
 	}
-	switch {
-	case e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests:
-		e.Reason = dcr.TokenRefused
-	default:
-		e.Reason = dcr.TokenUnavailable
-	}
 	return e
+}
+
+// tokenReason tells a refusal from a passing failure, status 0 being no answer.
+func tokenReason(status int) dcr.Reason {
+	if status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
+		return dcr.TokenRefused
+	}
+	return dcr.TokenUnavailable
 }
 
 func unavailable(err error) *Error {

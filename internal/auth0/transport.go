@@ -121,6 +121,9 @@ func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Err
 
 	start := t.now()
 	resp, failed := t.roundTrip(req.WithContext(ctx), op)
+	if failed != nil && op == opGetToken {
+		failed.Reason = tokenReason(failed.Status)
+	}
 	if t.onCall != nil {
 		info := CallInfo{Op: op, Took: t.now().Sub(start), Err: failed}
 		if resp != nil {
