@@ -114,12 +114,16 @@ func printClients(w io.Writer, p painter, list api.ClientList, now time.Time) er
 	blocked := false
 	for _, c := range list.Clients {
 		blocked = blocked || c.Phase == dcr.Blocked
+		reason := c.Reason
+		if reason == "" {
+			reason = c.LastError
+		}
 		checked := "-"
 		if !c.LastCheckedAt.IsZero() {
 			checked = distance(c.LastCheckedAt.Time, now)
 		}
 		rows = append(rows, []cell{
-			{printable(c.ClientID), plain}, {string(c.Phase), phaseStyle(c.Phase)}, {dash(string(c.Reason)), plain},
+			{printable(c.ClientID), plain}, {string(c.Phase), phaseStyle(c.Phase)}, {dash(string(reason)), plain},
 			{dash(readyIn(c)), plain}, {checked, plain}, {printable(cut(c.Name, 40)), plain},
 		})
 	}

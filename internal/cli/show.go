@@ -121,8 +121,11 @@ func fixOf(r dcr.Reason) string {
 	return ""
 }
 
-// conditions are the three things it needs.
+// conditions are the three things it needs, once they were looked at.
 func (s sheet) conditions(c api.Client) {
+	if c.Conditions == (api.Conditions{}) {
+		return
+	}
 	for _, k := range []struct {
 		name string
 		api.Condition
@@ -130,14 +133,12 @@ func (s sheet) conditions(c api.Client) {
 		answer, look := "no", bad
 		if k.Status {
 			answer, look = "yes", good
-		} else if k.Since.IsZero() {
-			answer, look = "not checked", faint
 		}
 		if k.Reason != "" {
 			answer += ", " + string(k.Reason)
 		}
 		if !k.Since.IsZero() {
-			answer += ", since " + s.date(k.Since)
+			answer += ", for " + duration(max(0, s.now.Sub(k.Since.Time)))
 		}
 		s.row(k.name, look, answer)
 		if k.Message != c.Message { // else it was said above

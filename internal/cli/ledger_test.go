@@ -1,0 +1,88 @@
+package cli_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+)
+
+// tenants has the tenant of each running script.
+var tenants sync.Map
+
+// writeLedger makes a state directory with a ledger in it and no daemon:
+// ledger DIRECTORY [hold]. With hold it stays open, as a daemon's would.
+func writeLedger(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ctx := context.Background()
+	l, err := store.Open(ctx, store.Options{Path: filepath.Join(dir, "grantd.db"), Tenant: "test.eu.auth0.com", Audience: audience})
+	ts.Check(err)
+	for _, r := range records(time.Now()) {
+		ts.Check(write(ctx, l, r))
+	}
+	if len(args) > 1 {
+		ts.Defer(func() { _ = l.Close() })
+		return
+	}
+	ts.Check(l.Close())
+}
+
+func write(ctx context.Context, l *store.Ledger, r dcr.Record) error {
+	if _, err := l.Record(ctx, store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{{
+		Kind: dcr.Registered, Class: dcr.Urgent, ClientID: r.ClientID, LogID: "log-" + r.ClientID,
+		At: r.RegisteredAt, Registration: dcr.RegistrationDCR, Name: r.Name, Callbacks: r.Callbacks,
+	}}}); err != nil {
+		return err
+	}
+	was, err := l.Client(ctx, r.ClientID)
+	if err != nil {
+		return err
+	}
+	r.Seq, r.FirstSeenAt, r.FirstSeenFeed = was.Seq, was.FirstSeenAt, was.FirstSeenFeed
+	_, err = l.Save(ctx, dcr.Outcome{Record: r})
+	return err
+}
+
+// hostile is a name that tries to clear the screen, to set the window's title,
+// to start a new line, to reverse the text and to fill the terminal.
+var hostile = "\x1b[2J\x1b]0;owned\a\u009b31m\r\nroot\u202egpj.exe\u200b\U000e0041" + strings.Repeat("A", 1<<20)
+
+// records are one client of each kind.
+func records(now time.Time) []dcr.Record {
+	made := now.Add(-3 * time.Hour)
+	fine := dcr.Condition{Status: true, Since: made}
+	base := func(id, name string, p dcr.Phase) dcr.Record {
+		return dcr.Record{
+			ClientID: id, Name: name, Phase: p, Registration: dcr.RegistrationDCR, SecurityMode: dcr.Strict,
+			Callbacks: []string{"https://chatgpt.com/connector/oauth/" + id}, RegisteredAt: made, LastCheckedAt: made,
+		}
+	}
+	ready := base("tpc_ready", "ChatGPT", dcr.Ready)
+	ready.ReadyAt, ready.TimeToReady = made, 131*time.Millisecond
+	ready.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: fine}
+	blocked := base("tpc_blocked", "ChatGPT", dcr.Blocked)
+	blocked.Reason = dcr.ConnectionNotDomainLevel
+	blocked.Message = `third-party clients log in only through domain-level connections, and "google-oauth2" is not one: ` +
+		"promote it under Authentication → google-oauth2 → Settings → Promote Connection to Domain Level, or set GRANTD_CONNECTION_LEVEL=domain"
+	blocked.Conditions = dcr.Conditions{Promoted: fine, Granted: fine,
+		Connected: dcr.Condition{Reason: blocked.Reason, Message: blocked.Message, Since: made}}
+	refused := base("tpc_refused", "ChatGPT", dcr.Refused)
+	refused.Reason, refused.Message = dcr.CallbackNotAllowed, `callback "https://evil.example/" (1 of 1) is not on the allow-list`
+	pending := base("tpc_pending", "Retry", dcr.Pending)
+	pending.LastError, pending.Attempts, pending.NextAttemptAt, pending.Class = dcr.Unreachable, 3, now.Add(time.Hour), dcr.Urgent
+	dry := base("tpc_dryrun", "Dry", dcr.Pending)
+	dry.Reason, dry.NextAttemptAt, dry.Class = dcr.DryRun, now.Add(time.Hour), dcr.Background
+	dry.Plan = []dcr.Change{{Step: dcr.StepGrant, After: map[string]any{"scope": []string{"notes:read"}}}}
+	evil := base("tpc_hostile", hostile, dcr.Refused)
+	evil.Reason, evil.Message = dcr.CallbackNotAllowed, "\x1b[2Jgone\u202e"
+	evil.Callbacks = []string{"https://evil.example/\x1b[2J\u202e"}
+	return []dcr.Record{ready, blocked, refused, pending, dry, evil}
+}
