@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"errors"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"grantd/internal/child"
+	"grantd/internal/tenantsim"
+)
+
+// exitCode is that of a grantd that ended before it served.
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Fatalf("not an exit: %v", err)
+	}
+	return exit.ExitCode()
+}
+
+// SIGTERM finishes work under way, exits 0, and leaves nothing to do for the
+// next start.
+func TestSIGTERMDrainsAndExitsZero(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.tenant.SetLatency(200 * time.Millisecond)
+	mark := w.mark()
+	ids := w.registerMany(5)
+	w.eventually("work is under way", func() bool { return w.due() == 5 })
+	w.stop()
+	for _, id := range ids {
+		w.usable(id, "notes:read", "notes:write")
+	}
+	if n := len(w.calls(mark)); n != 15 {
+		t.Errorf("%d calls: %q", n, w.calls(mark))
+	}
+	if out, code := w.run("clients", "list", "--phase", "ready", "--json"); code != 0 || strings.Count(out, `"phase": "ready"`) != 5 {
+		t.Errorf("ledger after the stop: exit %d\n%s", code, out)
+	}
+	w.tenant.SetLatency(0)
+	mark = w.mark()
+	w.start()
+	w.warm()
+	w.idle()
+	for _, op := range w.calls(mark) {
+		if strings.Contains(op, "clients/") {
+			t.Errorf("the second start looked at a client: %q", w.calls(mark))
+		}
+	}
+	w.stop()
+}
+
+// A second signal ends it at once; nothing acknowledged is lost.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if strings.HasPrefix(r.URL.Path, "/api/v2/clients/") {
+			return tenantsim.Fault{Kind: tenantsim.Timeout}
+		}
+		return tenantsim.Fault{}
+	})
+	c := w.register("first")
+	w.eventually("the registration is acknowledged", w.delivered)
+	w.eventually("work is under way", func() bool { return w.due() == 1 })
+	signal := func() {
+		if err := syscall.Kill(w.daemon.PID(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal()
+	w.eventually("it is stopping", func() bool {
+		resp, err := http.Get("http://" + w.daemon.Public + "/healthz")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err != nil
+	})
+	signal()
+	<-w.daemon.Done()
+	if err := w.daemon.Stop(); err == nil || !strings.Contains(err.Error(), "terminated") {
+		t.Errorf("ended with %v, want by the signal", err)
+	}
+	w.tenant.Faults(nil)
+	w.start()
+	w.await(c.ID, "ready")
+}
+
+// A second daemon on the same state directory gets a clear error.
+func TestSecondDaemonOnTheSameStateGetsAClearError(t *testing.T) {
+	w := newWorld(t, setup{})
+	o := w.options("serve")
+	_, err := child.Start(w.ctx(), o)
+	if err == nil {
+		t.Fatal("it serves")
+	}
+	if code := exitCode(t, err); code != 1 || !strings.Contains(err.Error(), "grantd.db") {
+		t.Errorf("exit %d: %v", code, err)
+	}
+	w.await(w.register("first").ID, "ready")
+}
+
+// A ledger belongs to one tenant and audience: another domain is refused, and
+// another audience unless it is accepted, which makes every client due.
+func TestLedgerBelongsToOneTenantAndAudience(t *testing.T) {
+	const other = "https://other.example.com/mcp"
+	w := newWorld(t, setup{})
+	w.tenant.AddAPI(other, "notes:read", "notes:write")
+	c := w.register("first")
+	w.await(c.ID, "ready")
+	w.stop()
+	w.set("MGMT_DOMAIN=other.us.auth0.com")
+	if err := w.tryStart(w.options("serve")); exitCode(t, err) != 2 || !strings.Contains(err.Error(), domain) {
+		t.Errorf("another domain: %v", err)
+	}
+	w.set("MGMT_DOMAIN="+domain, "OAUTH_AUDIENCE="+other)
+	if err := w.tryStart(w.options("serve")); exitCode(t, err) != 2 || !strings.Contains(err.Error(), "--accept-audience-change") {
+		t.Errorf("another audience: %v", err)
+	}
+	w.start("--accept-audience-change")
+	w.eventually("the client has a grant for the other audience", func() bool {
+		_, ok := w.tenant.UserGrant(c.ID, other)
+		return ok
+	})
+	w.stop()
+	w.start() // it belongs to that audience now
+}
+
+// All errors of a configuration are reported at once, exit 2, without secrets.
+func TestAllConfigurationErrorsAtOnce(t *testing.T) {
+	w := newWorld(t, setup{unstarted: true, env: []string{
+		"MGMT_DOMAIN=", "TOOL_SCOPES=", "LOG_WEBHOOK_SECRET=short-secret", "GRANTD_POLL_SCHEDULE=@every 0s", "GRANTD_ALLOWED_CLIENTS=nobody"}})
+	err := w.tryStart(w.options("serve"))
+	if exitCode(t, err) != 2 {
+		t.Errorf("exit %d, want 2", exitCode(t, err))
+	}
+	for _, name := range []string{"MGMT_DOMAIN", "TOOL_SCOPES", "LOG_WEBHOOK_SECRET", "GRANTD_POLL_SCHEDULE", "GRANTD_ALLOWED_CLIENTS"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named:\n%v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "short-secret") {
+		t.Error("a secret was printed")
+	}
+	if _, err := filepath.Glob(filepath.Join(w.dir, "state", "*")); err != nil {
+		t.Error(err)
+	}
+}

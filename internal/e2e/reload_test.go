@@ -1,0 +1,82 @@
+package e2e_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"grantd/internal/child"
+	"grantd/internal/tenantsim"
+)
+
+// SIGHUP applies changed scopes, a changed allow-list and changed secrets
+// without a restart.
+func TestReloadAppliesScopesAllowListAndSecrets(t *testing.T) {
+	w := newWorld(t, setup{})
+	pid := w.daemon.PID()
+	c := w.register("first")
+	digest := w.await(c.ID, "ready").Digest
+	stranger, err := w.tenant.Register(tenantsim.Registration{ClientName: "Inspector", RedirectURIs: []string{"http://localhost:6274/oauth/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.await(stranger.ID, "refused")
+
+	w.reload("TOOL_SCOPES=notes:read")
+	w.awaitFunc(c.ID, func(c child.Client) bool { return c.Phase == "ready" && c.Digest != digest })
+	w.usable(c.ID, "notes:read")
+
+	w.reload("GRANTD_ALLOWED_CLIENTS=chatgpt,mcp-inspector")
+	w.await(stranger.ID, "ready")
+	w.reload("GRANTD_ALLOWED_CLIENTS=chatgpt")
+	w.await(stranger.ID, "refused")
+
+	url := "http://" + w.daemon.Public + "/auth0-log-webhook"
+	accepted := func(secret string) int {
+		status, _, _ := w.send("POST", url, []byte("[]"), "Authorization", secret)
+		return status
+	}
+	const next = "the-next-webhook-secret"
+	w.reload("LOG_WEBHOOK_SECRET="+next, "LOG_WEBHOOK_SECRET_PREVIOUS="+secret)
+	w.eventually("the next secret is accepted", func() bool { return accepted(next) == 200 })
+	if got := accepted(secret); got != 200 {
+		t.Errorf("the previous secret: %d, want 200 while it is rotated", got)
+	}
+	w.reload("LOG_WEBHOOK_SECRET_PREVIOUS=")
+	w.eventually("the previous secret is refused", func() bool { return accepted(secret) == 403 })
+	if w.daemon.PID() != pid {
+		t.Error("it was restarted")
+	}
+	for _, s := range []string{secret, next, ownSecret} {
+		if strings.Contains(w.daemon.Logged(), s) {
+			t.Error("a secret was logged")
+		}
+	}
+}
+
+// A broken env file is refused with its line, and the running configuration
+// stays.
+func TestBrokenReloadIsRefusedAndTheRunningConfigurationStays(t *testing.T) {
+	w := newWorld(t, setup{})
+	broken := "# a comment\nTOOL_SCOPES=notes:share\nthis is not an assignment\n"
+	if err := os.WriteFile(w.envFile(), []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the reload is refused", func() bool {
+		return strings.Contains(w.daemon.Logged(), "refused, the running one stays") && strings.Contains(w.daemon.Logged(), "grantd.env:3")
+	})
+	c := w.register("first")
+	w.await(c.ID, "ready")
+	w.usable(c.ID, "notes:read", "notes:write")
+	if status, _, _ := w.send("GET", "http://"+w.daemon.Public+"/readyz", nil); status != 200 {
+		t.Errorf("GET /readyz: %d", status)
+	}
+	w.reload("TOOL_SCOPES=notes:share") // mended
+	w.eventually("the mended file is applied", func() bool {
+		g, ok := w.tenant.UserGrant(c.ID, audience)
+		return ok && len(g.Scopes) == 1 && g.Scopes[0] == "notes:share"
+	})
+}
