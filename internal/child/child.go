@@ -107,6 +107,13 @@ func (p *Process) Logged() string {
 	return strings.Join(p.lines, "\n")
 }
 
+// Tail is the last n lines that the process logged.
+func (p *Process) Tail(n int) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines[max(0, len(p.lines)-n):], "\n")
+}
+
 // PID is the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

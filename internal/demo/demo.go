@@ -20,78 +20,121 @@ type Options struct {
 	Color bool
 	// Keep keeps tenant and daemon up after the tour, until ctx ends.
 	Keep bool
+	// Prepare, if set, is given the tenant before grantd starts. Tests break
+	// it there, to see the tour notice.
+	Prepare func(*tenantsim.Tenant)
 }
 
 // ErrFailed says that something did not hold.
 var ErrFailed = errors.New("the demo failed: not everything it claims held")
 
+// actTime bounds an act. Each takes about a second.
+const actTime = 10 * time.Second
+
 // tour is the demo under way.
 type tour struct {
 	*stage
 	*world
+	first string // the client of the first act
 }
 
-// Run gives the tour and returns what it found. The error is ErrFailed when a
-// check did not hold, and another when the tour could not go on.
+// Run gives the tour and returns what it found. The error is ErrFailed when
+// something did not hold, that of ctx when it ended, and another when the tour
+// could not begin. Nothing is left behind: neither process nor file.
 func Run(ctx context.Context, o Options) (Report, error) {
-	t := tour{stage: &stage{out: o.Out, color: o.Color, began: time.Now()}}
-	fmt.Fprintf(o.Out, "%s\n", t.paint(bold, "grantd demo: a simulated Auth0 tenant, a real grantd, no account needed."))
-	t.say("Every Management API call takes %s. A user logs in only if Auth0's rules let them.", ms(latency))
-	w, err := newWorld(ctx, o.Exe)
+	t := &tour{stage: newStage(o.Out, o.Color)}
+	fmt.Fprintln(o.Out, t.paint(bold, "grantd demo: a simulated Auth0 tenant, a real grantd, no account needed"))
+	t.say("Every Management API call takes %s. A user can log in only if Auth0's rules allow it.", ms(latency))
+	w, err := newWorld(ctx, o)
 	if err != nil {
-		return Report{}, err
+		return Report{}, interrupted(ctx, err)
 	}
 	defer w.close()
 	t.world = w
-	var first string
 	for _, act := range []func(context.Context) error{
-		func(ctx context.Context) (err error) { first, err = t.registers(ctx); return err },
-		t.again, t.lost,
-		func(ctx context.Context) error { return t.tool(ctx, first) },
-		t.intruders, t.powerCut,
+		t.registers, t.again, t.lost, t.tool, t.intruders, t.powerCut,
 	} {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		began := time.Now()
-		t.mark = len(t.tenant.Calls())
-		err := act(ctx)
-		cancel()
-		if err != nil {
-			return t.report, err
+		err := t.play(ctx, act)
+		if ctx.Err() != nil {
+			return t.report, ctx.Err()
 		}
-		t.aside("%.2f s. %s", time.Since(began).Seconds(), spell(t.calls()))
-		t.report.Calls += len(t.calls())
+		if err != nil {
+			break
+		}
 	}
 	report := t.end()
-	if o.Keep {
-		t.say("\nStill up until you press Ctrl-C:\n  http://%s/health/auth0\n  http://%s/api/v1/clients\n  grantd clients list --env-file %s", t.daemon.Public, t.daemon.Admin, t.envFile())
-		<-ctx.Done()
-	}
 	if !report.OK {
 		return report, ErrFailed
+	}
+	if o.Keep {
+		t.stay()
+		<-ctx.Done()
 	}
 	return report, nil
 }
 
+// interrupted is err, or why ctx ended if that is behind it.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// play plays one act. When it cannot go on, that is a check that failed.
+func (t *tour) play(ctx context.Context, act func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, actTime)
+	defer cancel()
+	t.mark = len(t.tenant.Calls())
+	err := act(bounded)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		t.check(false, "%v", err)
+	}
+	t.sum(t.calls())
+	if err != nil {
+		t.aside("The end of grantd's log:\n%s", t.daemon.Tail(5))
+	}
+	return err
+}
+
+// stay says what can be looked at.
+func (t *tour) stay() {
+	fmt.Fprintf(t.out, `
+Still up, until you press Ctrl-C. Look around:
+  curl http://%s/health/auth0
+  curl http://%s/api/v1/clients
+  grantd clients list --env-file %s
+Register a client of your own:
+  curl %s/oidc/register -H 'Content-Type: application/json' \
+    -d '{"client_name":"Mine","redirect_uris":["https://chatgpt.com/connector/oauth/mine"]}'
+`, t.daemon.Public, t.daemon.Admin, t.envFile(), t.tenant.URL())
+}
+
 // register is ChatGPT adding the connector, by RFC 7591.
-func (t tour) register(callback string) (tenantsim.Client, error) {
+func (t *tour) register(callback string) (tenantsim.Client, error) {
 	return t.tenant.Register(tenantsim.ChatGPT(callback))
 }
 
-func (t tour) registers(ctx context.Context) (string, error) {
+func (t *tour) registers(ctx context.Context) error {
 	t.act("ChatGPT registers itself, and its user can log in")
 	t.stream.Hold()
 	c, err := t.register("first")
 	if err != nil {
-		return "", err
+		return err
 	}
-	t.say("POST /oidc/register gave %s, which is of no use yet:", c.ID)
+	t.first = c.ID
+	t.say("POST /oidc/register gives %s, which is of no use yet.", c.ID)
 	_, err = t.login(c.ID)
+	t.check(err != nil, "at first, Auth0 turns its user away:")
 	t.aside("%v", err)
-	t.check(err != nil, "before, Auth0 turns the user away")
+	t.say("The log stream delivers the registration to grantd.")
 	t.stream.Release()
-	rec, err := t.daemon.Await(ctx, c.ID, "ready")
+	rec, err := t.ready(ctx, c.ID)
 	if err != nil {
-		return "", err
+		return err
 	}
 	n := len(t.calls())
 	took := time.Duration(0)
@@ -99,50 +142,78 @@ func (t tour) registers(ctx context.Context) (string, error) {
 		took = time.Duration(*rec.TimeToReadyMS) * time.Millisecond
 	}
 	t.check(n <= 4, "ready %s after it registered, with %d Management API calls", ms(took), n)
-	scopes, err := t.login(c.ID)
-	t.check(err == nil && slices.Equal(scopes, strings.Fields(t.scopes)), "the user logs in and the token holds: %s", strings.Join(scopes, " "))
-	return c.ID, nil
+	t.checkLogin(c.ID)
+	return nil
 }
 
-func (t tour) again(ctx context.Context) error {
-	t.act("Auth0 delivers the same entry again, as it may")
+// ready waits until the client is ready. It does not wait for somebody to act.
+func (t *tour) ready(ctx context.Context, id string) (child.Client, error) {
+	c, err := t.daemon.AwaitFunc(ctx, id, func(c child.Client) bool {
+		return c.Phase == "ready" || c.Phase == "blocked" || c.Phase == "refused"
+	})
+	if err == nil && c.Phase != "ready" {
+		err = fmt.Errorf("the client is %s, %s: %s", c.Phase, c.Reason, c.Message)
+	}
+	return c, err
+}
+
+// checkLogin checks that a user can log in and gets all scopes.
+func (t *tour) checkLogin(clientID string) {
+	scopes, err := t.login(clientID)
+	if err != nil {
+		t.check(false, "the user cannot log in: %v", err)
+		return
+	}
+	t.check(slices.Equal(slices.Sorted(slices.Values(scopes)), strings.Fields(t.scopes)),
+		"the user logs in, and the token holds: %s", strings.Join(scopes, " "))
+}
+
+func (t *tour) again(ctx context.Context) error {
+	t.act("Auth0 delivers everything again, as it may")
 	r, err := t.post(ctx, t.delivered())
 	if err != nil {
 		return err
 	}
-	t.check(r.Received > 0 && r.Sightings == 0, "grantd knows it already: %d received, %d new", r.Received, r.Sightings)
-	t.check(len(t.calls()) == 0, "0 Management API calls")
+	t.check(r.Received > 0 && r.Sightings == 0, "grantd knows it all: %d entries received, %d new", r.Received, r.Sightings)
+	if err := t.polled(ctx); err != nil {
+		return err
+	}
+	t.check(len(t.calls()) == 0, "the poll has brought them once more: still %d Management API calls", len(t.calls()))
 	return nil
 }
 
-func (t tour) lost(ctx context.Context) error {
+func (t *tour) lost(ctx context.Context) error {
 	t.act("A webhook is lost, and the poll finds the client")
+	if err := t.delivering(ctx); err != nil {
+		return err
+	}
 	t.stream.Drop(1)
 	began := time.Now()
 	c, err := t.register("second")
 	if err != nil {
 		return err
 	}
-	rec, err := t.daemon.Await(ctx, c.ID, "ready")
+	rec, err := t.ready(ctx, c.ID)
 	if err != nil {
 		return err
 	}
-	t.check(rec.FirstSeenFeed == "poll", "found by the poll of the tenant log, ready after %.1f s", time.Since(began).Seconds())
-	t.check(len(t.calls()) <= 4, "nothing else was needed")
+	t.check(rec.FirstSeenFeed == "poll", "found by the %s of the tenant log, ready after %.1f s", rec.FirstSeenFeed, time.Since(began).Seconds())
+	t.check(len(t.calls()) <= 4, "with %d Management API calls, as ever", len(t.calls()))
+	t.checkLogin(c.ID)
 	return nil
 }
 
-func (t tour) tool(ctx context.Context, first string) error {
+func (t *tour) tool(ctx context.Context) error {
 	t.act("Your MCP server gets a new tool: TOOL_SCOPES grows")
 	t.scopes = "notes:read notes:share notes:write"
-	before, err := t.daemon.Client(ctx, first)
+	before, err := t.daemon.Client(ctx, t.first)
 	if err != nil {
 		return err
 	}
 	if err := t.writeEnv(); err != nil {
 		return err
 	}
-	t.say("edit the env file, then: systemctl reload grantd")
+	t.say("The env file is edited, then: systemctl reload grantd.")
 	if err := t.daemon.Reload(); err != nil {
 		return err
 	}
@@ -161,13 +232,12 @@ func (t tour) tool(ctx context.Context, first string) error {
 			repaired++
 		}
 	}
-	t.check(repaired == 2, "%d of 2 grants hold the new scope, no restart", repaired)
-	scopes, err := t.login(first)
-	t.check(err == nil && slices.Contains(scopes, "notes:share"), "the next token holds: %s", strings.Join(scopes, " "))
+	t.check(repaired == 2, "%d of 2 grants hold the new scope, without a restart", repaired)
+	t.checkLogin(t.first)
 	return nil
 }
 
-func (t tour) intruders(ctx context.Context) error {
+func (t *tour) intruders(ctx context.Context) error {
 	t.act("Intruders: anybody can register, not anybody is served")
 	stranger := tenantsim.ChatGPT("x")
 	stranger.RedirectURIs = []string{"https://evil.example/callback"}
@@ -192,7 +262,7 @@ func (t tour) intruders(ctx context.Context) error {
 	for i, what := range []string{
 		"a client named ChatGPT that sends its users to evil.example",
 		"a look-alike: chatgpt.com.evil.example",
-		"a forged log entry that names somebody's machine-to-machine app",
+		"a forged log entry naming somebody's machine-to-machine app",
 	} {
 		rec, err := t.daemon.Await(ctx, ids[i], "refused")
 		if err != nil {
@@ -207,13 +277,13 @@ func (t tour) intruders(ctx context.Context) error {
 		}
 	}
 	after, _ := t.tenant.Client(botClient)
-	t.check(writes == 0 && after.AppType == before.AppType, "%d writes; the machine-to-machine app is as it was", writes)
+	t.check(writes == 0 && after.AppType == before.AppType, "%d writes to Auth0; the machine-to-machine app is as it was", writes)
 	_, err := t.login(ids[0])
 	t.check(err != nil, "nobody can log in through the stranger")
 	return nil
 }
 
-func (t tour) powerCut(ctx context.Context) error {
+func (t *tour) powerCut(ctx context.Context) error {
 	t.act("The tenant is down, a client registers, and the power fails")
 	t.tenant.Faults(managementDown)
 	c, err := t.register("third")
@@ -223,35 +293,23 @@ func (t tour) powerCut(ctx context.Context) error {
 	if _, err := t.daemon.AwaitFunc(ctx, c.ID, func(child.Client) bool { return true }); err != nil {
 		return err
 	}
-	t.say("the delivery is acknowledged, the Management API answers 503, kill -9 %d", t.daemon.PID())
+	t.say("The delivery is acknowledged; before anything can be done: kill -9 %d.", t.daemon.PID())
 	t.daemon.Kill()
 	_, err = t.login(c.ID)
-	t.check(err != nil, "the client is not usable yet")
+	t.check(err != nil, "the client is of no use yet")
 	t.tenant.Faults(nil)
-	t.say("the tenant is back, grantd starts again")
+	t.say("The tenant is back, and grantd starts again.")
 	began := time.Now()
 	if err := t.startDaemon(ctx); err != nil {
 		return err
 	}
-	if _, err := t.daemon.Await(ctx, c.ID, "ready"); err != nil {
+	rec, err := t.ready(ctx, c.ID)
+	if err != nil {
 		return err
 	}
-	t.check(true, "ready %.1f s after the start", time.Since(began).Seconds())
-	scopes, err := t.login(c.ID)
-	t.check(err == nil, "the user logs in and the token holds: %s", strings.Join(scopes, " "))
-	t.check(len(t.tenant.Grants(c.ID)) == 1, "with exactly one grant")
-	t.check(len(t.tenant.TokenRequests()) == 1, "one Management token for the whole tour, restart included")
+	t.check(rec.Phase == "ready", "nothing was forgotten: ready %.1f s after the start", time.Since(began).Seconds())
+	t.checkLogin(c.ID)
+	t.check(len(t.tenant.Grants(c.ID)) == 1, "the client has exactly one grant")
+	t.check(len(t.tenant.TokenRequests()) == 1, "%d Management API token for the whole tour, restart included", len(t.tenant.TokenRequests()))
 	return nil
-}
-
-// spell names calls in the order in which they came.
-func spell(calls []tenantsim.Call) string {
-	if len(calls) == 0 {
-		return "No Management API calls."
-	}
-	names := make([]string, 0, len(calls))
-	for _, c := range calls {
-		names = append(names, c.Operation)
-	}
-	return fmt.Sprintf("%d Management API calls: %s.", len(calls), strings.Join(names, ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -37,12 +38,12 @@ type world struct {
 }
 
 // newWorld makes a tenant as its owner would have set it up, and starts grantd.
-func newWorld(ctx context.Context, exe string) (_ *world, err error) {
+func newWorld(ctx context.Context, o Options) (_ *world, err error) {
 	dir, err := os.MkdirTemp("", "grantd-demo-")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{exe: exe, dir: dir, scopes: "notes:read notes:write"}
+	w := &world{exe: o.Exe, dir: dir, scopes: "notes:read notes:write"}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -59,6 +60,9 @@ func newWorld(ctx context.Context, exe string) (_ *world, err error) {
 	w.tenant.AddConnection(connection, true)
 	w.tenant.AddAPI(audience, "notes:read", "notes:write", "notes:share")
 	w.tenant.SetLatency(latency)
+	if o.Prepare != nil {
+		o.Prepare(w.tenant)
+	}
 	if err := w.writeEnv(); err != nil {
 		return nil, err
 	}
@@ -165,26 +169,56 @@ func (w *world) login(clientID string) ([]string, error) {
 // warm waits until grantd has its token and knows the tenant, as it does long
 // before anybody registers.
 func (w *world) warm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, actTime)
 	defer cancel()
+	return w.await(ctx, "the first poll", func() (bool, error) {
+		at, err := w.lastPoll(ctx)
+		return at != "", err
+	})
+}
+
+// polled waits until another poll has ended well.
+func (w *world) polled(ctx context.Context) error {
+	before, err := w.lastPoll(ctx)
+	if err != nil {
+		return err
+	}
+	return w.await(ctx, "the next poll", func() (bool, error) {
+		at, err := w.lastPoll(ctx)
+		return at != before, err
+	})
+}
+
+// lastPoll is when a poll last ended well, empty if none did.
+func (w *world) lastPoll(ctx context.Context) (string, error) {
+	var health struct {
+		Poll struct {
+			LastSuccessAt string `json:"last_success_at"` // null until then
+		} `json:"poll"`
+	}
+	err := w.daemon.Get(ctx, "http://"+w.daemon.Public+"/health/auth0", &health)
+	return health.Poll.LastSuccessAt, err
+}
+
+// delivering waits until the log stream has nothing left to send.
+func (w *world) delivering(ctx context.Context) error {
+	return w.await(ctx, "the log stream", func() (bool, error) { return w.stream.Pending() == 0, nil })
+}
+
+// await asks until the answer is yes or ctx ends.
+func (w *world) await(ctx context.Context, what string, ok func() (bool, error)) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var health struct {
-			Poll struct {
-				LastSuccessAt *string `json:"last_success_at"`
-			} `json:"poll"`
-		}
-		if err := w.daemon.Get(ctx, "http://"+w.daemon.Public+"/health/auth0", &health); err != nil {
+		if yes, err := ok(); yes || err != nil {
 			return err
-		}
-		if health.Poll.LastSuccessAt != nil {
-			return nil
 		}
 		select {
 		case <-tick.C:
+		case <-w.daemon.Done():
+			return errors.New("grantd has ended")
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the first poll: %w", ctx.Err())
+			return fmt.Errorf("wait for %s: %w", what, ctx.Err())
 		}
 	}
 }
