@@ -96,11 +96,11 @@ func TestDemoNotices(t *testing.T) {
 			want: "✗ the client is blocked, missing_scope: ",
 		},
 		{
-			name: "calls are repeated",
+			name: "a second token is fetched",
 			spoil: func(sim *tenantsim.Tenant) {
-				sim.FailNext(2, tenantsim.BadGateway, sim.On("GET /clients/{id}"))
+				sim.FailNext(1, tenantsim.ExpiredToken, sim.On("GET /clients/{id}"))
 			},
-			want: "✗ ready ",
+			want: "✗ Management API tokens for the whole tour, restart included: 2\n",
 		},
 	}
 	for _, tt := range tests {
