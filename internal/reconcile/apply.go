@@ -72,37 +72,44 @@ func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part)
 
 func (j *job) applyConnect(ctx context.Context, o plan.Observed, part plan.Part) applied {
 	a := applied{finding: part.Result}
-	perClient := false
+	var perClient []plan.Step
 	for _, s := range part.Steps {
-		var c *dcr.Change
-		var err error
-		if s.Kind == dcr.StepDomainLevel {
-			c, err = j.promoteConnection(ctx, s)
-		} else {
-			perClient = true
-			c, err = j.enableConnection(ctx, o.Client.ID, s)
+		if s.Kind == dcr.StepConnect {
+			perClient = append(perClient, s)
+			continue
 		}
-		if c != nil {
-			a.changes = append(a.changes, *c)
-		}
+		c, err := j.promoteConnection(ctx, s)
 		if err != nil {
 			a.err = err
 			return a
 		}
+		if c != nil {
+			a.changes = append(a.changes, *c)
+		}
 	}
-	if perClient {
-		a.finding, a.err = j.readBack(ctx, o, part)
+	if len(perClient) > 0 {
+		if a.changes, a.err = j.enableConnections(ctx, o.Client.ID, perClient); a.err == nil {
+			a.finding, a.err = j.readBack(ctx, o, part)
+		}
 	}
 	return a
 }
 
-func (j *job) enableConnection(ctx context.Context, clientID string, s plan.Step) (*dcr.Change, error) {
-	id, at, err := j.r.enabler.enable(ctx, s.Connection.ID, clientID, j.rec.Class, j.pass)
-	if err != nil {
-		return nil, err
+// enableConnections returns the changes made and the first error.
+func (j *job) enableConnections(ctx context.Context, clientID string, steps []plan.Step) (changes []dcr.Change, err error) {
+	ids := make([]string, len(steps))
+	for i, s := range steps {
+		ids[i] = s.Connection.ID
 	}
-	c := j.change(s, id, at)
-	return &c, nil
+	for i, r := range j.r.enabler.enable(ctx, ids, clientID, j.rec.Class, j.pass) {
+		switch {
+		case r.err == nil:
+			changes = append(changes, j.change(steps[i], r.correlationID, r.at))
+		case err == nil:
+			err = r.err
+		}
+	}
+	return changes, err
 }
 
 // promoteConnection promotes a connection to domain level, once for all the

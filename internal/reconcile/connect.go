@@ -81,18 +81,26 @@ func (e *enabler) sendIfAlone() {
 	}
 }
 
-// enable enables the connection for the client, in one call with others.
-func (e *enabler) enable(ctx context.Context, connectionID, clientID string, class dcr.Class, pass func()) (string, time.Time, error) {
-	pass()
-	b := e.join(ctx, connectionID, clientID, class)
-	select {
-	case <-b.done:
-		r := b.results[clientID]
-		return r.correlationID, r.at, r.err
-	case <-ctx.Done():
-		e.leave(b, clientID)
-		return "", time.Time{}, ctx.Err()
+// enable enables connections for the client, each in one call with others, and
+// returns what came of each. pass is the client's own, from expect: by it the
+// client stops being expected only once it waits.
+func (e *enabler) enable(ctx context.Context, connectionIDs []string, clientID string, class dcr.Class, pass func()) []enabled {
+	batches := make([]*batch, len(connectionIDs))
+	for i, id := range connectionIDs {
+		batches[i] = e.join(ctx, id, clientID, class)
 	}
+	pass()
+	results := make([]enabled, len(batches))
+	for i, b := range batches {
+		select {
+		case <-b.done:
+			results[i] = b.results[clientID]
+		case <-ctx.Done():
+			e.leave(b, clientID)
+			results[i].err = ctx.Err()
+		}
+	}
+	return results
 }
 
 // leave takes a client out of its batch. What was sent already goes on for the

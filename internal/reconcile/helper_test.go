@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +61,8 @@ func without(scope string) []string {
 	return slices.DeleteFunc(allScopes(), func(s string) bool { return s == scope })
 }
 
-// clock is what the ledger and the reconciler take for the time.
+// clock is what the ledger and the reconciler take for the time: it stands
+// still, or, when zero, is that of the machine or the bubble.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -69,6 +71,9 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.t.IsZero() {
+		return time.Now()
+	}
 	return c.t
 }
 
@@ -95,6 +100,22 @@ type setup struct {
 	desired   func(*plan.Desired)
 	level     bool // google-oauth2 is domain-level
 	transport func(http.RoundTripper) http.RoundTripper
+	inProcess bool // without sockets, and on time.Now: for bubbles and benchmarks
+}
+
+// inProcess is a tenant that is called instead of sent to.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	rec := httptest.NewRecorder()
+	p.ServeHTTP(rec, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return rec.Result(), nil
 }
 
 func domainLevel() setup { return setup{level: true} }
@@ -122,7 +143,23 @@ func desire(tb testing.TB, edit func(*plan.Desired)) reconcile.Settings {
 // connection and the API. Nothing is counted yet.
 func newWorld(tb testing.TB, s setup) *world {
 	tb.Helper()
-	tenant := tenantsim.ForTest(tb, s.tenant)
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	wire := &http.Transport{MaxIdleConnsPerHost: 100}
+	tb.Cleanup(wire.CloseIdleConnections)
+	var transport http.RoundTripper = wire
+	var tenant *tenantsim.Tenant
+	url := "http://127.0.0.1"
+	if s.inProcess {
+		tenant = tenantsim.New(s.tenant)
+		tb.Cleanup(tenant.Close)
+		transport, start = inProcess{tenant}, time.Time{}
+	} else {
+		tenant = tenantsim.ForTest(tb, s.tenant)
+		url = tenant.URL()
+	}
+	if s.transport != nil {
+		transport = s.transport(transport)
+	}
 	if s.scopes == nil {
 		s.scopes = allScopes()
 	}
@@ -130,16 +167,10 @@ func newWorld(tb testing.TB, s setup) *world {
 	tenant.AddConnection(google, s.level)
 	tenant.AddAPI(audience, "notes:read", "notes:write", "notes:delete")
 
-	w := &world{tb: tb, tenant: tenant, clock: &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, log: &lines{}}
-	wire := &http.Transport{MaxIdleConnsPerHost: 100}
-	tb.Cleanup(wire.CloseIdleConnections)
-	var transport http.RoundTripper = wire
-	if s.transport != nil {
-		transport = s.transport(wire)
-	}
+	w := &world{tb: tb, tenant: tenant, clock: &clock{t: start}, log: &lines{}}
 	var err error
 	w.client, err = auth0.New(auth0.Options{
-		Domain: tenant.Domain(), BaseURL: tenant.URL(), ClientID: ownID, ClientSecret: secret, Transport: transport,
+		Domain: tenant.Domain(), BaseURL: url, ClientID: ownID, ClientSecret: secret, Transport: transport,
 	})
 	if err != nil {
 		tb.Fatal(err)
