@@ -68,19 +68,23 @@ func refusedMember(r *http.Request, id string) bool {
 	return err == nil && bytes.Contains(b, []byte(id))
 }
 
-// In bad weather, a third of all calls failing in every way there is,
-// everything converges.
+// In bad weather, a third of all calls failing in every way there is, all
+// that goes wrong goes right later, and nothing is done twice.
 func TestEverythingConvergesInBadWeather(t *testing.T) {
 	w := newWorld(t, setup{tenant: tenantsim.Options{Plan: tenantsim.Enterprise}})
+	mark := w.mark()
 	w.tenant.FailRate(0.3, 7,
 		tenantsim.RateLimited, tenantsim.RateLimitedBare, tenantsim.InternalError, tenantsim.BadGateway,
 		tenantsim.Unavailable, tenantsim.Reset, tenantsim.CutShort, tenantsim.TruncatedJSON, tenantsim.GarbageJSON)
 	ids := w.registerMany(12)
-	for _, id := range ids {
-		w.await(id, "ready")
-	}
+	// It lasts for forty calls. A client could be unlucky for longer, but each
+	// time doubles its wait, and this test is not to take minutes.
+	w.eventually("forty calls in bad weather", func() bool {
+		return w.mark()-mark >= 40 || w.health().Clients["ready"] == len(ids)
+	})
 	w.tenant.FailRate(0, 0)
 	for _, id := range ids {
+		w.await(id, "ready")
 		w.usable(id, "notes:read", "notes:write")
 	}
 }
