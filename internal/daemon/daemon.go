@@ -64,6 +64,9 @@ type Daemon struct {
 	public, admin, control *http.Server // admin is nil when off
 	schedule               *schedule
 
+	polling     sync.Mutex // held while the tenant log is read
+	pollFailure dcr.Reason // why the newest poll failed, empty if it did not; guarded by polling
+
 	tokenChanged, reloaded chan struct{}
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -121,10 +122,38 @@ func (d *Daemon) configuration(context.Context) (http.Configuration, error) {
 	return shown, nil
 }
 
-// poll reads the tenant log once. The poller tells health how it went.
+// poll reads the tenant log once. The poller tells health how it went. A
+// failure that lasts is one line and not one at every tick.
 func (d *Daemon) poll(ctx context.Context) {
-	if err := d.poller.Tick(ctx); err != nil && ctx.Err() == nil {
+	if !d.polling.TryLock() {
+		return // under way, by a schedule that a reload has replaced since
+	}
+	defer d.polling.Unlock()
+	err := d.poller.Tick(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	why := failureOf(err)
+	switch {
+	case why == d.pollFailure:
+	case err != nil:
 		d.log.Warn("poll failed", "error", err)
+	default:
+		d.log.Info("polling again")
+	}
+	d.pollFailure = why
+}
+
+// failureOf tells one kind of failure from another; empty for none.
+func failureOf(err error) dcr.Reason {
+	var e *auth0.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Reason
+	default:
+		return dcr.InternalError
 	}
 }
 

@@ -207,7 +207,7 @@ func TestStatus(t *testing.T) {
 			status: health.StatusOK, ok: true,
 		},
 		"the poll lacks read:logs": {
-			script: func(w *world, h *health.Tracker) { good(w, h); h.Polled(dcr.MissingScope) },
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Polled(dcr.PollUnauthorized) },
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.PollUnauthorized}, ok: true,
 		},
 		"the ledger failed a write": {

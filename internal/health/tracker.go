@@ -150,7 +150,8 @@ func (m *management) failed(now time.Time, c Call) {
 	}
 }
 
-// Polled takes note of a poll's end; the reason is empty when it went well.
+// Polled takes note of a poll's end; the reason is empty when it went well, and
+// dcr.PollUnauthorized when it may not read the log.
 func (t *Tracker) Polled(failure dcr.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
