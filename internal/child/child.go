@@ -195,7 +195,7 @@ func (p *Process) AwaitFunc(ctx context.Context, id string, ok func(Client) bool
 	case ended:
 		return c, fmt.Errorf("grantd ended: %w", p.err)
 	case !held:
-		return c, fmt.Errorf("wait for client %s: %w (last: phase %q, reason %q, message %q, error %v)", id, ctx.Err(), c.Phase, c.Reason, c.Message, err)
+		return c, fmt.Errorf("wait for client %s: %w (last: phase %q, reason %q, message %q, error: %w)", id, ctx.Err(), c.Phase, c.Reason, c.Message, err)
 	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -26,7 +27,7 @@ import (
 type ledgerReader interface {
 	Clients(ctx context.Context, phase dcr.Phase, limit int, after string) (api.ClientList, error)
 	Client(ctx context.Context, id string) (api.Client, error)
-	Close() error
+	io.Closer
 }
 
 // errNoClient says that the ledger has no such client.

@@ -59,7 +59,7 @@ const (
 )
 
 // startTenant starts a simulated tenant for the rest of the script and writes
-// an env file for it: tenant FILE [LINE...]
+// an env file for it with these lines besides: tenant FILE [LINE...].
 func startTenant(ts *testscript.TestScript, _ bool, args []string) {
 	tenant, err := tenantsim.Start(tenantsim.Options{Domain: "test.eu.auth0.com"})
 	ts.Check(err)

@@ -169,7 +169,7 @@ func (s *stage) end() Report {
 // within one that is longer.
 func fold(text string, n int) []string {
 	var lines []string
-	for _, paragraph := range strings.Split(text, "\n") {
+	for paragraph := range strings.SplitSeq(text, "\n") {
 		line, used := "", 0
 		for i, word := range strings.Split(paragraph, " ") {
 			size := utf8.RuneCountInString(word)
