@@ -102,6 +102,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 		broker:       http.NewBroker(),
 		secrets:      http.NewSecrets(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal()),
 		adminToken:   http.NewSecrets(c.AdminToken.Reveal()),
+		schedule:     newSchedule(o.Logger),
 		tokenChanged: make(chan struct{}, 1), reloaded: make(chan struct{}, 1),
 	}
 	d.config.Store(c)
@@ -118,12 +119,15 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 		AcceptAudienceChange: o.AcceptAudienceChange,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
+		return nil, err // says what and where
 	}
 	if err := d.connect(c); err != nil {
 		return nil, err
 	}
 	d.wire(ctx, c)
+	if err := d.setSchedule(c); err != nil {
+		return nil, err
+	}
 	return d, d.listen(ctx, c)
 }
 
@@ -212,7 +216,6 @@ func (d *Daemon) AdminAddr() net.Addr {
 // What was not finished is due in the ledger.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
-	defer notify(d.log, sd.SdNotifyStopping)
 	requeued, err := d.ledger.SetDigest(ctx, desired(d.config.Load()).Digest())
 	if err != nil {
 		return fmt.Errorf("check ledger against configuration: %w", err)
@@ -221,10 +224,6 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.log.Info("configuration changed since the last run", "clients_due", requeued)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	d.schedule = newSchedule(ctx, d.log)
-	if err := d.setSchedule(d.config.Load()); err != nil {
-		return err
-	}
 	for _, s := range []*http.Server{d.public, d.admin, d.control} {
 		if s != nil {
 			g.Go(func() error { return s.Serve(ctx) })
@@ -235,6 +234,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g.Go(func() error { d.keepHouse(ctx); return nil })
 	g.Go(func() error { d.followToken(ctx); return nil })
 	g.Go(func() error { d.start(ctx); return nil })
+	g.Go(func() error { <-ctx.Done(); notify(d.log, sd.SdNotifyStopping); return nil })
 	d.serving()
 	err = g.Wait()
 	d.schedule.stop()
@@ -268,7 +268,7 @@ func (d *Daemon) start(ctx context.Context) {
 	if d.schedule.on(pollJob) {
 		d.poll(ctx)
 	}
-	d.schedule.start()
+	d.schedule.start(ctx)
 	<-ctx.Done()
 }
 

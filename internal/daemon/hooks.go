@@ -31,7 +31,11 @@ func (d *Daemon) called(c auth0.CallInfo) {
 	if c.Err != nil {
 		reason = c.Err.Reason
 	}
-	d.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
+	// A call given up because grantd stops says nothing of Auth0, and health
+	// survives the restart.
+	if c.Err == nil || !errors.Is(c.Err, context.Canceled) {
+		d.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
+	}
 	d.metrics.ManagementRequest(c.Op, c.Status, reason, c.Took)
 }
 

@@ -3,17 +3,23 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"github.com/robfig/cron/v3"
+
+	"grantd/internal/config"
 )
 
 // schedule runs jobs by cron specification. A job that is still running is not
 // started again, and a panic ends one run, not the job: the order of the chain
-// matters, for the other way round one panic would stop the job for ever.
+// matters, for the other way round one panic would stop the job for ever. Its
+// methods may be called concurrently: a reload may come at any time.
 type schedule struct {
-	cron    *cron.Cron
+	cron *cron.Cron
+	ctx  context.Context // of the jobs; set by start
+
+	mu      sync.Mutex
 	entries map[string]entry
-	ctx     context.Context
 }
 
 type entry struct {
@@ -21,19 +27,20 @@ type entry struct {
 	spec string
 }
 
-// newSchedule returns a schedule whose jobs run with ctx.
-func newSchedule(ctx context.Context, log *slog.Logger) *schedule {
+// newSchedule returns a schedule that runs nothing before start.
+func newSchedule(log *slog.Logger) *schedule {
 	l := cronLogger{log}
 	return &schedule{
 		cron:    cron.New(cron.WithLogger(l), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(l))),
 		entries: map[string]entry{},
-		ctx:     ctx,
 	}
 }
 
 // set makes the job run by spec from now on; "off" stops it. The specification
 // was validated with the configuration.
 func (s *schedule) set(name, spec string, job func(context.Context)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if old, ok := s.entries[name]; ok {
 		if old.spec == spec {
 			return nil
@@ -41,7 +48,7 @@ func (s *schedule) set(name, spec string, job func(context.Context)) error {
 		s.cron.Remove(old.id)
 		delete(s.entries, name)
 	}
-	if spec == "off" {
+	if spec == config.Off {
 		return nil
 	}
 	id, err := s.cron.AddFunc(spec, func() { job(s.ctx) })
@@ -54,11 +61,17 @@ func (s *schedule) set(name, spec string, job func(context.Context)) error {
 
 // on reports whether the job is scheduled at all.
 func (s *schedule) on(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	_, ok := s.entries[name]
 	return ok
 }
 
-func (s *schedule) start() { s.cron.Start() }
+// start runs the jobs with ctx from now on.
+func (s *schedule) start(ctx context.Context) {
+	s.ctx = ctx
+	s.cron.Start()
+}
 
 // stop waits for the running jobs, whose context has ended by then.
 func (s *schedule) stop() { <-s.cron.Stop().Done() }
