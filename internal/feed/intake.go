@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func (i *Intake) take(ctx context.Context, feed dcr.Feed, body io.Reader, more f
 	if recorded.Sightings > 0 {
 		i.opt.Wake()
 	}
-	i.opt.OnTaken(Taken{Feed: feed, At: now, Receipt: receipt, Kinds: kinds(result.Sightings, recorded), Status: status})
+	i.opt.OnTaken(Taken{Feed: feed, At: now, Receipt: receipt, Kinds: kinds(recorded), Status: status})
 	return result, receipt, nil
 }
 
@@ -166,23 +167,11 @@ func (i *Intake) relevant(sightings []dcr.Sighting) []dcr.Sighting {
 	return kept
 }
 
-// kinds splits what was new by kind. How many of it were registrations the
-// ledger says; of the others it knows the sum. That is enough but where a
-// delivery mixes old and new sightings of several kinds: there it is a guess.
-func kinds(offered []dcr.Sighting, r store.Recorded) map[dcr.SightingKind]int {
-	of := map[dcr.SightingKind]int{}
-	for _, s := range offered {
-		of[s.Kind]++
+// kinds is what was new, by kind.
+func kinds(r store.Recorded) map[dcr.SightingKind]int {
+	split := map[dcr.SightingKind]int{
+		dcr.Registered: r.Registrations, dcr.Changed: r.Changes, dcr.Deleted: r.Deletions, dcr.Denied: r.Denials,
 	}
-	split, left := map[dcr.SightingKind]int{}, r.Sightings-r.Registrations
-	if r.Registrations > 0 {
-		split[dcr.Registered] = r.Registrations
-	}
-	for _, kind := range []dcr.SightingKind{dcr.Changed, dcr.Denied, dcr.Deleted} {
-		if n := min(of[kind], left); n > 0 {
-			split[kind] = n
-			left -= n
-		}
-	}
+	maps.DeleteFunc(split, func(_ dcr.SightingKind, n int) bool { return n == 0 })
 	return split
 }

@@ -278,13 +278,13 @@ func TestTakeLogsMalformed(t *testing.T) {
 	}
 }
 
-// What is new is split by kind as far as the ledger tells.
+// What is new is split by kind, whatever old entries come along.
 func TestTakeKindsOfAMixedDelivery(t *testing.T) {
 	it := newIntakeTest(t)
-	old := lines(registers("l1", "tpc_a", noon()), denies("l2", "tpc_a", noon()))
+	old := lines(registers("l1", "tpc_a", noon()), edits("l2", "tpc_a", noon()))
 	it.take(t, dcr.FeedWebhook, old)
-	it.take(t, dcr.FeedWebhook, old+lines(registers("l3", "tpc_b", noon())))
-	want := map[dcr.SightingKind]int{dcr.Registered: 1}
+	it.take(t, dcr.FeedWebhook, old+lines(registers("l3", "tpc_b", noon()), denies("l4", "tpc_a", noon())))
+	want := map[dcr.SightingKind]int{dcr.Registered: 1, dcr.Denied: 1}
 	if diff := cmp.Diff(want, it.taken[1].Kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
