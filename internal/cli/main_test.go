@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process takes a second to end under -race
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

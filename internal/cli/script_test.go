@@ -38,7 +38,7 @@ func exitCode(ts *testscript.TestScript, err error) int {
 // PATTERN COMMAND...
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile("(?m)" + args[0])
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
 	for {

@@ -25,8 +25,8 @@ type Options struct {
 // ErrFailed says that something did not hold.
 var ErrFailed = errors.New("the demo failed: not everything it claims held")
 
-// actTime bounds an act. Each takes about a second.
-const actTime = 10 * time.Second
+// actTime bounds an act. Each takes about a second on an idle machine.
+const actTime = 20 * time.Second
 
 // tour is the demo under way.
 type tour struct {
