@@ -36,6 +36,7 @@ func (w *world) promote() {
 // becomes ready by itself once the connection is domain-level, whichever feed
 // brings the news.
 func TestNewTenantIsBlockedUntilConnectionIsDomainLevel(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		feed string
 		setup
@@ -83,6 +84,7 @@ func TestConnectionLevelDomainPromotesOnce(t *testing.T) {
 // Of a permissive client the connection is enabled for it alone and read back:
 // kept is ready and said to be unproven, dropped is blocked.
 func TestPermissiveClientIsConnectedAndReadBack(t *testing.T) {
+	t.Parallel()
 	t.Run("kept", func(t *testing.T) {
 		w := newWorld(t, setup{perClient: true, tenant: tenantsim.Options{
 			DCR: tenantsim.DCRPermissive, Quirks: tenantsim.Quirks{PerClientLogin: true}}})

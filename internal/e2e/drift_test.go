@@ -39,6 +39,7 @@ func (w *world) journal(id string) []journalEntry {
 // urgent way, whichever feed tells of it; the journal names the actor, and the
 // repair costs one look and one write.
 func TestDriftIsRepairedAndTheJournalNamesTheActor(t *testing.T) {
+	t.Parallel()
 	type edit struct {
 		name, method string
 		path         func(w *world, id string) string

@@ -12,6 +12,7 @@ import (
 // What Auth0 may hold already when a client is first looked at: each ends in
 // the desired state with the fewest calls.
 func TestGrantsThatAreThereAlready(t *testing.T) {
+	t.Parallel()
 	const get, patch, post = "GET /client-grants", "PATCH /client-grants/{id}", "POST /client-grants"
 	want := []string{"notes:read", "notes:write"}
 	for _, tt := range []struct {

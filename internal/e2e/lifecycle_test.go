@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"errors"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,7 @@ func TestSIGTERMDrainsAndExitsZero(t *testing.T) {
 	w.tenant.SetLatency(200 * time.Millisecond)
 	mark := w.mark()
 	ids := w.registerMany(5)
-	w.eventually("work is under way", func() bool { return w.due() == 5 })
+	w.eventually("all five are under way", func() bool { return len(w.calls(mark)) >= 5 })
 	w.stop()
 	for _, id := range ids {
 		w.usable(id, "notes:read", "notes:write")
@@ -58,6 +59,7 @@ func TestSIGTERMDrainsAndExitsZero(t *testing.T) {
 // A second signal ends it at once; nothing acknowledged is lost.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	w := newWorld(t, setup{})
+	w.tenant.ResetCalls()
 	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
 		if strings.HasPrefix(r.URL.Path, "/api/v2/clients/") {
 			return tenantsim.Fault{Kind: tenantsim.Timeout}
@@ -66,7 +68,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	})
 	c := w.register("first")
 	w.eventually("the registration is acknowledged", w.delivered)
-	w.eventually("work is under way", func() bool { return w.due() == 1 })
+	w.eventually("work is under way", func() bool { return w.tenant.Peak() > 0 })
 	signal := func() {
 		if err := syscall.Kill(w.daemon.PID(), syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -146,7 +148,7 @@ func TestAllConfigurationErrorsAtOnce(t *testing.T) {
 	if strings.Contains(err.Error(), "short-secret") {
 		t.Error("a secret was printed")
 	}
-	if _, err := filepath.Glob(filepath.Join(w.dir, "state", "*")); err != nil {
-		t.Error(err)
+	if _, err := os.Stat(filepath.Join(w.dir, "state")); err == nil {
+		t.Error("a state directory was made")
 	}
 }

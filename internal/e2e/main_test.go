@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +12,18 @@ import (
 // binary is where TestMain built grantd.
 func binary() string { return os.Getenv("GRANTD_E2E_BINARY") }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// atOnce is how many tests run at once, whatever the number of cores: most of
+// their time they wait for a guard, a poll or a backoff.
+const atOnce = "12"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(run(m))
+}
 
 // run builds grantd as `go run` does, so that both share the build cache.
 func run(m *testing.M) int {

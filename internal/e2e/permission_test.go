@@ -17,6 +17,7 @@ func without(scopes []string, drop ...string) []string {
 // where to grant it, and recovers by itself when it is granted: no restart, no
 // token storm.
 func TestMissingScopeIsNamedAndRecoversByItself(t *testing.T) {
+	t.Parallel()
 	for _, scope := range []string{"update:clients", "create:client_grants", "read:clients"} {
 		t.Run(scope, func(t *testing.T) {
 			w := newWorld(t, setup{scopes: without(allScopes(), scope)})
@@ -107,6 +108,7 @@ func TestSevenScopesSuffice(t *testing.T) {
 // Scopes that the API lacks are left out of the grant and named; without
 // read:resource_servers that check is skipped.
 func TestScopesTheAPILacks(t *testing.T) {
+	t.Parallel()
 	env := []string{"TOOL_SCOPES=notes:read notes:nonsense"}
 	t.Run("left out and named", func(t *testing.T) {
 		w := newWorld(t, setup{env: env})

@@ -11,6 +11,7 @@ import (
 // A client that registers becomes ready by itself, at the cost the README
 // promises.
 func TestRegisteredClientBecomesReady(t *testing.T) {
+	t.Parallel()
 	fresh := []string{"GET /clients/{id}", "PATCH /clients/{id}", "POST /client-grants"}
 	t.Run("strict", func(t *testing.T) {
 		w := newWorld(t, setup{})
