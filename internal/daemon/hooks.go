@@ -105,7 +105,7 @@ func (d *Daemon) followToken(ctx context.Context) {
 
 func (d *Daemon) requeue(ctx context.Context, which ...store.Which) {
 	for _, w := range which {
-		n, err := d.ledger.Requeue(ctx, w, dcr.Urgent, dcr.Cause{Feed: dcr.FeedConfig})
+		n, err := d.ledger.Requeue(ctx, w, dcr.Urgent, dcr.Cause{})
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("make clients due again", "error", err)
 		}

@@ -111,6 +111,20 @@ func TestRequeue(t *testing.T) {
 	}
 }
 
+// A client that waited for a token is still looked at for its registration.
+func TestRequeueKeepsTheCause(t *testing.T) {
+	l := storetest.Open(t)
+	inEveryPhase(t, l)
+	cause := client(t, l, "blocked").Cause
+	if cause == (dcr.Cause{}) {
+		t.Fatal("the record has no cause to keep")
+	}
+	if _, err := l.Requeue(t.Context(), store.Blocked, dcr.Urgent, dcr.Cause{}); err != nil {
+		t.Fatal(err)
+	}
+	diff(t, client(t, l, "blocked").Cause, cause)
+}
+
 func TestSetDigest(t *testing.T) {
 	c := newClock()
 	l := storetest.Open(t, c.option)

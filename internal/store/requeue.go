@@ -48,8 +48,9 @@ func (w Which) matches(r dcr.Record) bool {
 	}
 }
 
-// Requeue makes the selected records due now and returns how many. It takes
-// several transactions; when it fails or is interrupted, those before it hold.
+// Requeue makes the selected records due now and returns how many. With a zero
+// cause they keep their own: what is tried again is still done for the reason
+// it was first tried for. It takes several transactions; when it fails or is interrupted, those before it hold.
 func (l *Ledger) Requeue(ctx context.Context, w Which, class dcr.Class, cause dcr.Cause) (int, error) {
 	if !slices.Contains([]Which{Blocked, Failing, Refused, All}, w) {
 		return 0, fmt.Errorf("requeue: selection %q is unknown", w)
@@ -58,7 +59,11 @@ func (l *Ledger) Requeue(ctx context.Context, w Which, class dcr.Class, cause dc
 		if !w.matches(*r) {
 			return false, nil
 		}
-		return true, t.makeDue(r, l.now(), class, cause)
+		why := cause
+		if why == (dcr.Cause{}) {
+			why = r.Cause
+		}
+		return true, t.makeDue(r, l.now(), class, why)
 	})
 	if err != nil {
 		return n, fmt.Errorf("requeue %s clients: %w", w, err)
