@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -51,6 +52,7 @@ type Daemon struct {
 
 	ledger     *store.Ledger
 	budget     *budget.Budget
+	wire       *nethttp.Transport // to Auth0
 	tenant     *auth0.Client
 	reconciler *reconcile.Reconciler
 	loop       *reconcile.Loop
@@ -124,7 +126,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := d.connect(c); err != nil {
 		return nil, err
 	}
-	d.wire(ctx, c)
+	d.assemble(ctx, c)
 	if err := d.setSchedule(c); err != nil {
 		return nil, err
 	}
@@ -133,18 +135,31 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 
 // connect makes what talks to Auth0.
 func (d *Daemon) connect(c *config.Config) (err error) {
+	d.wire = newTransport()
 	d.budget = budget.New(budget.Options{RPS: c.MgmtRPS})
 	d.tenant, err = auth0.New(auth0.Options{
 		Domain: c.Domain, BaseURL: c.MgmtURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(),
 		TokenFile: filepath.Join(c.StateDir, tokenFile), Scopes: neededScopes(),
-		Budget: d.budget, UserAgent: "grantd/" + d.version,
+		Budget: d.budget, Transport: d.wire, UserAgent: "grantd/" + d.version,
 		OnCall: d.called, OnTokenChange: d.onTokenChange,
 	})
 	return err
 }
 
-// wire makes what is between the tenant, the ledger and the listeners.
-func (d *Daemon) wire(ctx context.Context, c *config.Config) {
+// newTransport keeps connections to Auth0 for a burst of calls. It is the
+// daemon's own, so that they are closed with it.
+func newTransport() *nethttp.Transport {
+	return &nethttp.Transport{
+		Proxy:             nethttp.ProxyFromEnvironment,
+		ForceAttemptHTTP2: true,
+		MaxIdleConns:      100, MaxIdleConnsPerHost: 100,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+	}
+}
+
+// assemble makes what is between the tenant, the ledger and the listeners.
+func (d *Daemon) assemble(ctx context.Context, c *config.Config) {
 	d.health = health.New(health.Options{Ledger: d.ledger, RateLimit: d.rateLimit})
 	if snapshot, err := d.ledger.Fact(ctx, healthFact); err == nil {
 		if err := d.health.Restore(snapshot); err != nil {
@@ -217,7 +232,10 @@ func (d *Daemon) AdminAddr() net.Addr {
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	requeued, err := d.ledger.SetDigest(ctx, desired(d.config.Load()).Digest())
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil // told to stop before it began; the next start goes on
+	case err != nil:
 		return fmt.Errorf("check ledger against configuration: %w", err)
 	}
 	if requeued > 0 {
@@ -282,6 +300,7 @@ func (d *Daemon) close() error {
 	}
 	if d.tenant != nil {
 		d.tenant.Close()
+		d.wire.CloseIdleConnections()
 	}
 	if d.ledger != nil {
 		if d.health != nil {
