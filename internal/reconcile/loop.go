@@ -154,7 +154,8 @@ func (l *Loop) work(ctx context.Context, id string) {
 	}
 	o := l.o.Reconciler.Reconcile(ctx, rec)
 	// Changes were made in Auth0: they are saved even when we are to stop.
-	for keep := context.WithoutCancel(ctx); ; {
+	keep := context.WithoutCancel(ctx)
+	for try := 0; ; try++ {
 		_, err := l.o.Ledger.Save(keep, o)
 		switch {
 		case err == nil:
@@ -163,7 +164,9 @@ func (l *Loop) work(ctx context.Context, id string) {
 		case errors.Is(err, store.ErrNotFound):
 			return // forgotten meanwhile
 		}
-		l.o.Logger.Error("save outcome", "client_id", id, "error", err)
+		if try == 0 { // a full disk gets no fuller by a line a second of every worker
+			l.o.Logger.Error("save outcome, trying until it is kept", "client_id", id, "error", err)
+		}
 		if l.pause(ctx); ctx.Err() != nil {
 			return // still due: the next start looks again
 		}
