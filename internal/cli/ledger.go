@@ -40,7 +40,10 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}
 	sockets, dirs := []string{c.Socket}, []string{c.StateDir}
-	if c.Origin("GRANTD_STATE_DIR") == config.FromDefault && c.Origin("GRANTD_SOCKET") == config.FromDefault {
+	if c.Origin("GRANTD_SOCKET") != config.FromDefault {
+		// The daemon may have been started without the variable.
+		sockets = append(sockets, filepath.Join(c.StateDir, "grantd.sock"))
+	} else if c.Origin("GRANTD_STATE_DIR") == config.FromDefault {
 		// Whoever says nothing means the daemon of this machine.
 		sockets = append(sockets, "/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock")
 		dirs = append(dirs, "/var/lib/grantd")
