@@ -258,8 +258,16 @@ func TestLoopDrains(t *testing.T) {
 func TestLoopInterrupts(t *testing.T) {
 	w := newWorld(t, domainLevel())
 	id := w.onboard(1)
-	w.tenant.FailNext(1, tenantsim.Timeout, w.tenant.On(patchClient))
+	arrived := make(chan struct{})
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if w.tenant.On(patchClient)(r) {
+			close(arrived)
+			return tenantsim.Fault{Kind: tenantsim.Timeout}
+		}
+		return tenantsim.Fault{}
+	})
 	r := w.start(func(o *reconcile.LoopOptions) { o.Drain = time.Millisecond })
+	<-arrived
 	await(t, "the grant was created", func() bool { return w.log.has("created client grant") })
 	r.stop()
 	<-r.ended
@@ -273,6 +281,7 @@ func TestLoopInterrupts(t *testing.T) {
 	if entries, _, err := w.ledger.Journal(t.Context(), journalOf(id)); err != nil || len(entries) != 1 {
 		t.Errorf("journal %+v, %v", entries, err)
 	}
+	w.tenant.Faults(nil)
 	w.start(nil) // the next start
 	await(t, "it is ready", func() bool { return w.ready(id) })
 }
