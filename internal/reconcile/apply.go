@@ -54,7 +54,7 @@ func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part)
 	a := applied{finding: part.Result}
 	for _, s := range part.Steps {
 		id := j.r.correlationID()
-		j.log.InfoContext(ctx, "[dcr] promoting client", "change", s.After)
+		j.log.InfoContext(ctx, "[dcr] promoting client", j.about("change", s.After)...)
 		got, err := j.r.tenant.PatchClient(ctx, id, o.Client.ID, s.Patch)
 		if err != nil {
 			a.err = err

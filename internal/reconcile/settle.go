@@ -76,9 +76,16 @@ func (j *job) ready(now time.Time) {
 		}
 	}
 	if j.was.Phase != dcr.Ready && (len(j.changes) > 0 || j.was.ReadyAt.IsZero()) {
-		j.log.Info("[dcr] promoted+enabled+granted", "audience", j.s.Desired.Audience,
-			"scopes", j.s.Desired.Scopes, "took", now.Sub(j.started))
+		j.log.Info("[dcr] promoted+enabled+granted", j.about()...)
 	}
+}
+
+// about are the attributes that people look for in every line on what became of
+// a client: what it was to have, and how long it took so far.
+func (j *job) about(more ...any) []any {
+	return append([]any{
+		"audience", j.s.Desired.Audience, "scopes", j.s.Desired.Scopes, "took", j.r.now().Sub(j.started),
+	}, more...)
 }
 
 // blocked: a person must act. Looked at again by itself, ever more seldom.
@@ -93,7 +100,7 @@ func (j *job) blocked(r dcr.Reason, message string) {
 
 func (j *job) refused(r dcr.Reason, message string) {
 	if j.was.Phase != dcr.Refused || j.was.Reason != r {
-		j.log.Warn("[dcr] refused client", "reason", r, "message", message)
+		j.log.Warn("[dcr] refused client", j.about("reason", r, "message", message)...)
 	}
 	j.phase(dcr.Refused, r, message)
 	j.done()
