@@ -175,8 +175,12 @@ func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
 }
 
 // Repaired lists the outcome's writes that made a condition true again which
-// had been true before: drift, not onboarding. Each kind stands once.
+// had been true before: drift, not onboarding, and not that configuration asks
+// for something else now. Each kind stands once.
 func Repaired(was dcr.Record, o dcr.Outcome) []dcr.StepKind {
+	if was.Digest != o.Record.Digest {
+		return nil
+	}
 	held := map[dcr.StepKind]bool{
 		dcr.StepPromote:     was.Conditions.Promoted.Status,
 		dcr.StepConnect:     was.Conditions.Connected.Status,
