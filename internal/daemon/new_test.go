@@ -68,7 +68,7 @@ func TestRunLeavesNothing(t *testing.T) {
 			t.Errorf("%s is still taken: %v", addr, err)
 			continue
 		}
-		l.Close()
+		_ = l.Close()
 	}
 	if _, err := os.Stat(o.Config.Socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
@@ -83,7 +83,7 @@ func TestNewCleansUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	addr := taken.Addr().String()
 	for name, tc := range map[string]struct {
 		environ []string
@@ -98,7 +98,7 @@ func TestNewCleansUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return func() { l.Close() }
+			return func() { _ = l.Close() }
 		}},
 		"ledger": {says: "open ledger", is: store.ErrLocked, prepare: func(t *testing.T, dir string) func() {
 			l, err := store.Open(t.Context(), store.Options{
@@ -107,7 +107,7 @@ func TestNewCleansUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return func() { l.Close() }
+			return func() { _ = l.Close() }
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

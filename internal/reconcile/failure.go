@@ -37,21 +37,20 @@ func reasonOf(err error) dcr.Reason {
 // with the audience as its identifier. Without read:resource_servers this is
 // the only way to find out.
 func noSuchAPI(err error) bool {
-	var e *auth0.Error
-	return errors.As(err, &e) && (e.Code == "inexistent_resource_server" || strings.HasPrefix(e.Message, "No resource with identifier"))
+	e, ok := errors.AsType[*auth0.Error](err)
+	return ok && (e.Code == "inexistent_resource_server" || strings.HasPrefix(e.Message, "No resource with identifier"))
 }
 
 // noSuchConnection reports whether the connection itself was not found, rather
 // than a client it was to be enabled for.
 func noSuchConnection(err error) bool {
-	var e *auth0.Error
-	return errors.As(err, &e) && e.Code == "inexistent_connection"
+	e, ok := errors.AsType[*auth0.Error](err)
+	return ok && e.Code == "inexistent_connection"
 }
 
 // messageOf is what a person reads about a failure: what failed, and what to do.
 func messageOf(err error) string {
-	var e *auth0.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*auth0.Error](err); ok {
 		if hint := e.Hint(); hint != "" {
 			return e.Error() + ". " + hint
 		}
@@ -95,8 +94,7 @@ func needsPerson(r dcr.Reason) bool {
 
 // retryAfter is how long the failure asks to wait, zero when it does not say.
 func retryAfter(err error) time.Duration {
-	var e *auth0.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*auth0.Error](err); ok {
 		return e.RetryAfter
 	}
 	return 0
