@@ -126,7 +126,11 @@ func (m *model) save(o dcr.Outcome) bool {
 func (m *model) requeue(class dcr.Class, cause dcr.Cause, match func(dcr.Record) bool) (n int) {
 	for _, id := range m.ids(match) {
 		r := m.records[id]
-		m.makeDue(&r, class, cause)
+		if cause == (dcr.Cause{}) {
+			m.makeDue(&r, class, r.Cause)
+		} else {
+			m.makeDue(&r, class, cause)
+		}
 		m.records[id] = r
 		n++
 	}
