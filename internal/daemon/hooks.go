@@ -161,11 +161,15 @@ func failureOf(err error) dcr.Reason {
 	}
 }
 
-// jwks looks at the tenant's signing keys; health hears of it by the call.
+// jwks looks at the tenant's signing keys. Health hears of it by the call, and
+// here when the call went well and brought no keys.
 func (d *Daemon) jwks(ctx context.Context) {
-	if err := d.tenant.JWKS(ctx); err != nil && ctx.Err() == nil {
-		d.log.Warn("read signing keys", "error", err)
+	err := d.tenant.JWKS(ctx)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
+	d.log.Warn("read signing keys", "error", err)
+	d.health.Called(health.Call{Op: health.OpJWKS, Reason: failureOf(err)})
 }
 
 // keepHouse writes what is only in memory, and keeps systemd's status line.
