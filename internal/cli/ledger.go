@@ -39,13 +39,14 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}
+	system := []string{"/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock"}
 	sockets, dirs := []string{c.Socket}, []string{c.StateDir}
 	if c.Origin("GRANTD_SOCKET") != config.FromDefault {
 		// The daemon may have been started without the variable.
 		sockets = append(sockets, filepath.Join(c.StateDir, "grantd.sock"))
 	} else if c.Origin("GRANTD_STATE_DIR") == config.FromDefault {
 		// Whoever says nothing means the daemon of this machine.
-		sockets = append(sockets, "/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock")
+		sockets = append(sockets, system...)
 		dirs = append(dirs, "/var/lib/grantd")
 	}
 	if a.socket != "" {
@@ -66,7 +67,16 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 	if denied != nil {
 		return nil, denied
 	}
-	return openFile(ctx, dirs...)
+	file, err := openFile(ctx, dirs...)
+	if errors.Is(err, store.ErrLocked) {
+		// A daemon has it, and not its socket where we looked.
+		for _, path := range system {
+			if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
+				return newSocketReader(path), conn.Close()
+			}
+		}
+	}
+	return file, err
 }
 
 // cause is what the system said, without the addresses that a network error

@@ -336,7 +336,7 @@ func (r recorder) Save(ctx context.Context, o dcr.Outcome) (bool, error) {
 var _ reconcile.Tenant = (*auth0.Client)(nil)
 
 // saved tells everybody of an outcome that is kept.
-func (d *Daemon) saved(was dcr.Record, o dcr.Outcome) {
+func (d *Daemon) saved(was dcr.Record, o dcr.Outcome, settled bool) {
 	rec := o.Record
 	if was.ReadyAt.IsZero() && !rec.ReadyAt.IsZero() && !rec.RegisteredAt.IsZero() {
 		d.metrics.TimeToReady(rec.TimeToReady)
@@ -344,7 +344,9 @@ func (d *Daemon) saved(was dcr.Record, o dcr.Outcome) {
 	for _, step := range reconcile.Repaired(was, o) {
 		d.metrics.DriftRepaired(metrics.ConditionOf(step))
 	}
-	d.publish(http.EventClient, http.ClientView(rec))
+	if settled { // else it is due again, and the outcome of that will tell
+		d.publish(http.EventClient, http.ClientView(rec))
+	}
 	for _, c := range o.Changes {
 		d.publish(http.EventJournal, http.JournalView(dcr.JournalEntry{ClientID: rec.ClientID, Change: c, Cause: rec.Cause}))
 	}

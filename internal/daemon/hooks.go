@@ -177,11 +177,16 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	var kept, shown string
+	var uncached error
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if err := d.tenant.TokenStatus().CacheErr; err != nil && uncached == nil {
+			uncached = err
+			d.log.Warn("the Management API token cannot be kept: every start costs a new one", "error", err)
 		}
 		if err := d.ledger.Flush(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("write feed status", "error", err)

@@ -115,17 +115,17 @@ func (a *api) config(c echo.Context) error {
 	return c.JSON(nethttp.StatusOK, cfg)
 }
 
-// limitOf is the query's limit.
+// limitOf is the query's limit; more than there can be is as much as there is.
 func limitOf(c echo.Context) (int, error) {
 	v := c.QueryParam("limit")
 	if v == "" {
 		return defaultLimit, nil
 	}
 	n, err := strconv.Atoi(v)
-	if err != nil || n < 1 || n > maxLimit {
+	if err != nil || n < 1 {
 		return 0, badRequest(fmt.Sprintf("limit must be a number from 1 to %d.", maxLimit))
 	}
-	return n, nil
+	return min(n, maxLimit), nil
 }
 
 // ledgerProblem is the answer where the ledger could not.

@@ -19,7 +19,7 @@ type Client struct {
 	FirstSeenFeed dcr.Feed         `json:"first_seen_feed"`
 	RegisteredAt  dcr.Timestamp    `json:"registered_at"`
 	ReadyAt       dcr.Timestamp    `json:"ready_at"`         // first time
-	TimeToReadyMS *int64           `json:"time_to_ready_ms"` // null until then
+	TimeToReadyMS *int64           `json:"time_to_ready_ms"` // null until then, and where nobody knows when it registered
 	LastCheckedAt dcr.Timestamp    `json:"last_checked_at"`
 	LastUsedAt    dcr.Timestamp    `json:"last_used_at"`
 	NextAttemptAt dcr.Timestamp    `json:"next_attempt_at"`
@@ -71,7 +71,7 @@ func ClientView(r dcr.Record) Client {
 	if c.Callbacks == nil {
 		c.Callbacks = []string{}
 	}
-	if !r.ReadyAt.IsZero() {
+	if !r.ReadyAt.IsZero() && !r.RegisteredAt.IsZero() {
 		ms := r.TimeToReady.Milliseconds()
 		c.TimeToReadyMS = &ms
 	}

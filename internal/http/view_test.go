@@ -29,6 +29,16 @@ func TestClientView(t *testing.T) {
 			"connected":{"status":false,"reason":"","message":"","since":null},
 			"granted":{"status":false,"reason":"","message":"","since":null}}}`,
 		},
+		"ready, and nobody knows since when it is registered": {
+			dcr.Record{ClientID: "tpc_1", Phase: dcr.Ready, FirstSeenAt: at(0), FirstSeenFeed: dcr.FeedPoll, ReadyAt: at(2)},
+			`{"client_id":"tpc_1","name":"","phase":"ready","reason":"","message":"",
+			"registration":"unknown","security_mode":"","callbacks":[],
+			"first_seen_at":"2026-11-23T07:00:00.005Z","first_seen_feed":"poll","registered_at":null,"ready_at":"2026-11-23T07:00:02.005Z","time_to_ready_ms":null,
+			"last_checked_at":null,"last_used_at":null,"next_attempt_at":null,"attempts":0,"last_error":"","digest":"",
+			"conditions":{"promoted":{"status":false,"reason":"","message":"","since":null},
+			"connected":{"status":false,"reason":"","message":"","since":null},
+			"granted":{"status":false,"reason":"","message":"","since":null}}}`,
+		},
 		"ready": {
 			dcr.Record{
 				ClientID: "tpc_1", Name: "ChatGPT", Phase: dcr.Ready, Registration: dcr.RegistrationDCR, SecurityMode: dcr.Strict,

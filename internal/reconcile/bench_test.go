@@ -36,7 +36,7 @@ func BenchmarkLoop100(b *testing.B) {
 	saved := make(chan struct{}, len(ids))
 	r := w.start(func(o *reconcile.LoopOptions) {
 		o.Workers = 0
-		o.OnSaved = func(dcr.Record, dcr.Outcome) { saved <- struct{}{} }
+		o.OnSaved = func(dcr.Record, dcr.Outcome, bool) { saved <- struct{}{} }
 	})
 	b.ReportAllocs()
 	for b.Loop() {

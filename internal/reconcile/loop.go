@@ -22,8 +22,9 @@ type LoopOptions struct {
 	Workers int
 	// Drain is how long workers may go on after the loop was told to stop.
 	Drain time.Duration
-	// OnSaved is told of each outcome once it is kept. It must not block.
-	OnSaved func(was dcr.Record, o dcr.Outcome)
+	// OnSaved is told of each outcome once it is kept, and whether it settled
+	// the record. It must not block.
+	OnSaved func(was dcr.Record, o dcr.Outcome, settled bool)
 }
 
 // Loop works on whatever is due in the ledger.
@@ -45,7 +46,7 @@ func NewLoop(o LoopOptions) *Loop {
 		o.Workers = 100
 	}
 	if o.OnSaved == nil {
-		o.OnSaved = func(dcr.Record, dcr.Outcome) {}
+		o.OnSaved = func(dcr.Record, dcr.Outcome, bool) {}
 	}
 	return &Loop{
 		o: o, wake: make(chan struct{}, 1), done: make(chan string),
@@ -156,10 +157,10 @@ func (l *Loop) work(ctx context.Context, id string) {
 	// Changes were made in Auth0: they are saved even when we are to stop.
 	keep := context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
-		_, err := l.o.Ledger.Save(keep, o)
+		settled, err := l.o.Ledger.Save(keep, o)
 		switch {
 		case err == nil:
-			l.o.OnSaved(rec, o)
+			l.o.OnSaved(rec, o, settled)
 			return
 		case errors.Is(err, store.ErrNotFound):
 			return // forgotten meanwhile

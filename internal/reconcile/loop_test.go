@@ -23,8 +23,9 @@ type running struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 
-	mu    sync.Mutex
-	saved []dcr.Outcome
+	mu      sync.Mutex
+	saved   []dcr.Outcome
+	settled []bool // which of them settled their record
 }
 
 // start runs a loop over the world until the test ends.
@@ -34,10 +35,10 @@ func (w *world) start(edit func(*reconcile.LoopOptions)) *running {
 	o := reconcile.LoopOptions{
 		Ledger: r.ledger, Reconciler: w.Reconciler, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 		Now: w.clock.now, Drain: time.Minute, Workers: 10,
-		OnSaved: func(_ dcr.Record, o dcr.Outcome) {
+		OnSaved: func(_ dcr.Record, o dcr.Outcome, settled bool) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.saved = append(r.saved, o)
+			r.saved, r.settled = append(r.saved, o), append(r.settled, settled)
 		},
 	}
 	if edit != nil {
@@ -148,6 +149,11 @@ func TestLoopSightingMeanwhile(t *testing.T) {
 	r := w.start(nil)
 	await(t, "it is ready", func() bool { return w.ready(id) })
 	await(t, "both outcomes are told", func() bool { return len(r.outcomes()) == 2 })
+	r.stop()
+	<-r.ended
+	if want := []bool{false, true}; !slices.Equal(r.settled, want) {
+		t.Errorf("settled %v, want %v: the first outcome is of before the sighting", r.settled, want)
+	}
 	if c, _ := w.tenant.Client(id); c.AppType != "regular_web" || w.tenant.Count(getClient) != 2 {
 		t.Errorf("app_type %s after %d looks", c.AppType, w.tenant.Count(getClient))
 	}

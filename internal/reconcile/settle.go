@@ -49,6 +49,7 @@ func (j *job) settle(res results) {
 			failure = p.err
 		}
 	}
+	slices.SortStableFunc(j.changes, func(a, b dcr.Change) int { return a.At.Compare(b.At) })
 	switch {
 	case failure != nil:
 		j.failed(failure)
