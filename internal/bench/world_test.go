@@ -30,12 +30,14 @@ type world struct {
 	tb     testing.TB
 	tenant *tenantsim.Tenant
 	daemon *child.Process
+	early  []registered // not delivered yet
 }
 
 type setup struct {
 	plan        tenantsim.Plan
 	permissive  bool
 	domainLevel bool
+	early       int // clients that register before the plan holds, which limits their number
 }
 
 var binary = struct{ path string }{} //nolint:gochecknoglobals // set once by TestMain
@@ -66,7 +68,7 @@ func build(tb testing.TB) string {
 
 func newWorld(tb testing.TB, s setup) *world {
 	tb.Helper()
-	o := tenantsim.Options{Domain: "bench.eu.auth0.com", Plan: s.plan}
+	o := tenantsim.Options{Domain: "bench.eu.auth0.com"}
 	if s.permissive {
 		o.DCR = tenantsim.DCRPermissive
 	}
@@ -81,6 +83,9 @@ func newWorld(tb testing.TB, s setup) *world {
 	tenant.AddAPI(audience, "notes:read", "notes:write")
 	tenant.SetLatency(50 * time.Millisecond)
 	w := &world{tb: tb, tenant: tenant}
+	first := w.register(1)
+	w.early = w.register(s.early)
+	tenant.SetPlan(s.plan)
 	dir := tb.TempDir()
 	w.daemon, err = child.Start(tb.Context(), child.Options{Exe: build(tb), Args: []string{"serve"}, Env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
@@ -97,7 +102,7 @@ func newWorld(tb testing.TB, s setup) *world {
 		return tenant.Count("GET /connections") > 0 && tenant.Count("GET /resource-servers/{id}") > 0
 	})
 	// The first client also opens HTTP connections and warms caches.
-	w.ready(w.register(1)...)
+	w.ready(first...)
 	tenant.ResetCalls()
 	return w
 }
