@@ -45,6 +45,7 @@ var layers = []layer{
 	{name: "internal/plan", purpose: "what would be changed: desired, observed, steps; pure"},
 	{name: "internal/policy", purpose: "may this client be touched: the allow-list of callbacks; pure"},
 	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
+	{name: "internal/spell", purpose: "how far apart two words are, for: did you mean"},
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},
 	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
 	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},

@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"grantd/internal/spell"
+)
 
 // Any is the allow-list entry that admits every third-party client.
 const Any = "any"
@@ -45,30 +49,9 @@ func nearest(s string) string {
 	best, at := "", tolerated+1
 	for _, name := range append(Presets(), Any) {
 		// A short word is near to everything.
-		if d := distance(strings.ToLower(s), name); d < at && d*2 <= len(name) {
+		if d := spell.Distance(strings.ToLower(s), name); d < at && d*2 <= len(name) {
 			best, at = name, d
 		}
 	}
 	return best
-}
-
-// distance is the Levenshtein distance of a and b, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
