@@ -29,6 +29,7 @@ type layer struct {
 // above, so that whoever changes a package knows whom it cannot have broken.
 var layers = []layer{
 	{name: "cmd/grantd", purpose: "main: signals, arguments, exit code"},
+	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
 	{name: "internal/cli", purpose: "the commands, one file each"},
 	{name: "internal/demo", purpose: "the tour: grantd as a process against a simulated tenant, checking what it shows"},
 	{name: "internal/daemon", purpose: "wiring and lifecycle: what is opened, run, reloaded and stopped in which order"},
@@ -47,7 +48,6 @@ var layers = []layer{
 	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
 	{name: "internal/spell", purpose: "how far apart two words are, for: did you mean"},
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},
-	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
 	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},
 	{name: "internal/tenantsim", purpose: "a simulated Auth0 tenant over HTTP; standard library only, knows nothing of ours"},
 	{name: "internal/archtest", purpose: "this order, as a test"},

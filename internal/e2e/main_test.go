@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	_ "grantd/internal/cli" // what is tested: a change of it must not meet a cached pass
 )
 
 // binary is where TestMain built grantd.
