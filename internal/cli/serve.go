@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os/user"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,7 +94,20 @@ func (a *app) followHangups(ctx context.Context, log *slog.Logger, d *daemon.Dae
 
 // source is where the configuration comes from.
 func (a *app) source() config.Source {
-	return config.Source{Environ: a.process.Environ, EnvFile: a.envFile}
+	return config.Source{Environ: withHome(a.process.Environ), EnvFile: a.envFile}
+}
+
+// withHome adds HOME, where the state directory is by default, if it is
+// missing, as it is in services and in cron jobs of some systems.
+func withHome(environ []string) []string {
+	if slices.ContainsFunc(environ, func(e string) bool { return strings.HasPrefix(e, "HOME=") && e != "HOME=" }) {
+		return environ
+	}
+	u, err := user.Current()
+	if err != nil {
+		return environ
+	}
+	return append(slices.Clone(environ), "HOME="+u.HomeDir)
 }
 
 func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
