@@ -11,15 +11,19 @@ import (
 	"grantd/internal/tenantsim"
 )
 
+// mode is a kind of tenant that makes a difference to what a client costs.
+type mode struct {
+	name  string
+	setup setup
+}
+
+func modes() []mode {
+	return []mode{{"strict", setup{domainLevel: true}}, {"permissive", setup{permissive: true}}}
+}
+
 // BenchmarkOnboard is one client, from the delivery's arrival to phase ready.
 func BenchmarkOnboard(b *testing.B) {
-	for _, c := range []struct {
-		name  string
-		setup setup
-	}{
-		{"strict", setup{domainLevel: true}},
-		{"permissive", setup{permissive: true}},
-	} {
+	for _, c := range modes() {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b, c.setup)
 			var took times
@@ -34,13 +38,7 @@ func BenchmarkOnboard(b *testing.B) {
 
 // BenchmarkCheckInSync is a look at a recorded client that is as it should be.
 func BenchmarkCheckInSync(b *testing.B) {
-	for _, c := range []struct {
-		name  string
-		setup setup
-	}{
-		{"strict", setup{domainLevel: true}},
-		{"permissive", setup{permissive: true}},
-	} {
+	for _, c := range modes() {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b, c.setup)
 			r := w.register(1)[0]

@@ -40,30 +40,33 @@ type setup struct {
 	early       int // clients that register before the plan holds, which limits their number
 }
 
-var binary = struct{ path string }{} //nolint:gochecknoglobals // set once by TestMain
+// binary is where build puts grantd.
+func binary() string { return os.Getenv("GRANTD_BENCH_BINARY") }
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "grantd-bench-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "grantd-bench-")
+	if err == nil {
 		defer os.RemoveAll(dir)
-		binary.path = filepath.Join(dir, "grantd")
-		return m.Run()
-	}())
+		err = os.Setenv("GRANTD_BENCH_BINARY", filepath.Join(dir, "grantd"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // build builds the binary on first use: without -bench nothing here needs it.
 func build(tb testing.TB) string {
 	tb.Helper()
-	if _, err := os.Stat(binary.path); err != nil {
-		if out, err := exec.Command("go", "build", "-o", binary.path, "grantd/cmd/grantd").CombinedOutput(); err != nil {
+	if _, err := os.Stat(binary()); err != nil {
+		if out, err := exec.Command("go", "build", "-o", binary(), "grantd/cmd/grantd").CombinedOutput(); err != nil {
 			tb.Fatalf("go build: %v\n%s", err, out)
 		}
 	}
-	return binary.path
+	return binary()
 }
 
 func newWorld(tb testing.TB, s setup) *world {
