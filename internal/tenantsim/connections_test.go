@@ -175,6 +175,20 @@ func TestUnknownMember(t *testing.T) {
 	}
 }
 
+// What Auth0 calls the switch in its log is not known.
+func TestMembersDescription(t *testing.T) {
+	for quirk, want := range map[string]string{"": "Update Connection Clients", "Enable clients": "Enable clients"} {
+		a := newAPI(t, tenantsim.Options{Quirks: tenantsim.Quirks{MembersDescription: quirk}})
+		c := a.tenant.AddClient(tenantsim.Client{})
+		id := array(t, a.want(200, "GET", "/api/v2/connections?name="+google, nil))[0]["id"].(string)
+		a.want(204, "PATCH", "/api/v2/connections/"+id+"/clients", []member{{c.ID, true}})
+		entries := a.tenant.Logs()
+		if got := text(t, entries[len(entries)-1], "description"); got != want {
+			t.Errorf("described as %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	a := newAPI(t, tenantsim.Options{})
 	const path = "/api/v2/tenants/settings"
