@@ -16,6 +16,9 @@ const (
 	StepDomainLevel StepKind = "domain_level"
 	// StepGrant creates the client grant or sets its scopes.
 	StepGrant StepKind = "grant"
+	// StepScopes is no write to Auth0: a scope source reads otherwise than
+	// before. Its entry has no client.
+	StepScopes StepKind = "scopes"
 )
 
 // Change is one write to Auth0, made or (in a dry run) planned. Before and
@@ -28,7 +31,8 @@ type Change struct {
 	At            time.Time      `json:"at,omitzero"`
 }
 
-// JournalEntry is one write grantd made in Auth0 and why.
+// JournalEntry is one write grantd made in Auth0, or one change of what it
+// shall write, and why.
 type JournalEntry struct {
 	Seq      uint64 `json:"seq"`
 	ClientID string `json:"client_id"`

@@ -29,12 +29,15 @@ const (
 	ScopesRejected           Reason = "scopes_rejected"
 	LimitReached             Reason = "limit_reached"
 	RejectedByAuth0          Reason = "rejected_by_auth0"
+	Fighting                 Reason = "fighting"
+	Held                     Reason = "held"
 )
 
 // Reasons that qualify a condition that holds.
 const (
 	ScopesUndefined   Reason = "scopes_undefined"
 	PerClientUnproven Reason = "per_client_unproven"
+	NotAdopted        Reason = "not_adopted"
 )
 
 // Reasons for phases pending and gone.
@@ -42,6 +45,8 @@ const (
 	DryRun        Reason = "dry_run"
 	Unchecked     Reason = "unchecked"
 	NotFoundYet   Reason = "not_found_yet"
+	Drifted       Reason = "drifted"
+	ScopesUnknown Reason = "scopes_unknown"
 	DeletedInAuth Reason = "deleted"
 )
 
@@ -67,6 +72,9 @@ const (
 	PollFailing       Reason = "poll_failing"
 	PollUnauthorized  Reason = "poll_missing_scope"
 	WebhookSilent     Reason = "webhook_silent"
+	LogStreamStopped  Reason = "log_stream_stopped"
+	SweepFailing      Reason = "sweep_failing"
+	ScopeSourceFailed Reason = "scope_source_failing"
 	JWKSUnreachable   Reason = "jwks_unreachable"
 	Starting          Reason = "starting"
 )
@@ -104,13 +112,18 @@ func Reasons() []ReasonInfo {
 		{ScopesRejected, blocked, "Auth0 refused the grant's scopes.", "Define them under Applications → APIs → your API → Permissions, or correct TOOL_SCOPES and REQUIRED_SCOPES."},
 		{LimitReached, blocked, "The tenant has reached the number of entities its plan allows.", "Delete unused applications or grants, or change the plan."},
 		{RejectedByAuth0, blocked, "Auth0 refused the change for good; the message has its words.", "Follow the message; after mending it, grantd tries again by itself."},
+		{Fighting, blocked + ", " + health, "Somebody else undoes the same change again and again, so grantd leaves it alone for a while, longer each time.", "Find out who by the message, and let one of the two manage the field. grantd tries again by itself."},
+		{Held, blocked + ", " + health, "A hold keeps grantd from writing.", "Release the hold when you want grantd to go on."},
 
 		{ScopesUndefined, condition, "The grant is right but for scopes the API does not define, named in the message.", "Define them under Applications → APIs → your API → Permissions."},
 		{PerClientUnproven, condition, "The connection is enabled for this one client. Auth0 documents only domain-level connections for third-party clients.", "If logins fail, promote the connection to domain level."},
+		{NotAdopted, condition, "The grant was there before grantd and holds scopes beyond the desired ones, named in the message; they are left until you say otherwise.", "grantd sync --adopt takes them away."},
 
 		{DryRun, pending, "GRANTD_DRY_RUN is on: what would be done is in the plan.", "Unset GRANTD_DRY_RUN."},
 		{Unchecked, pending, "Not yet checked against the present configuration.", ""},
 		{NotFoundYet, pending, "Auth0 does not know the client yet; asked again shortly.", ""},
+		{Drifted, pending, "The sweep found that it is not as desired; it is put right in its turn.", ""},
+		{ScopesUnknown, pending + ", " + health, "No scope source has told any scope yet, so nothing is granted.", "See the log for why TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read."},
 		{DeletedInAuth, "phase gone", "The client does not exist in Auth0.", ""},
 
 		{RateLimited, failure, "Auth0's rate limit; tried again when it allows.", ""},
@@ -130,6 +143,9 @@ func Reasons() []ReasonInfo {
 		{PollFailing, health, "The last polls of the tenant log failed.", "See the log."},
 		{PollUnauthorized, health, "The poll needs read:logs.", "Grant read:logs under Applications → APIs → Auth0 Management API → Machine to Machine Applications."},
 		{WebhookSilent, health, "The poll finds entries that the webhook should have brought.", "Check the log stream under Monitoring → Streams."},
+		{LogStreamStopped, health, "The tenant's log stream to grantd is paused or suspended.", "Start it again under Monitoring → Streams; its Health tab says why it stopped."},
+		{SweepFailing, health, "The last sweeps failed, so drift that no log entry told of stays unseen.", "See the log."},
+		{ScopeSourceFailed, health, "TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read or holds no scopes; what it said last stays in force.", "See the log; check the file, or that the gateway serves its protected-resource metadata."},
 		{JWKSUnreachable, health, "The tenant's signing keys could not be fetched.", "Check DNS, firewall and MGMT_DOMAIN."},
 		{Starting, health, "Started, nothing tried yet.", ""},
 	}

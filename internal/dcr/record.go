@@ -93,6 +93,15 @@ type Record struct {
 	GrantMade  bool       `json:"grant_made,omitempty"` // whether grantd created that grant
 	Plan       []Change   `json:"plan,omitempty"`       // what a dry run would do
 
+	// Unadopted: its grant was there before grantd first swept the tenant. It is
+	// widened and never narrowed until a person says so.
+	Unadopted bool `json:"unadopted,omitempty"`
+	// Unread: connections were enabled for it together with others, and it was
+	// not read back yet whether Auth0 kept them.
+	Unread bool `json:"unread,omitempty"`
+	// Undone is when others undid what grantd had done, by step, oldest first.
+	Undone map[StepKind][]time.Time `json:"undone,omitempty"`
+
 	// Cause is the newest reason to look. Seq is bumped whenever one is
 	// recorded, so that a save can tell whether it saw the newest.
 	Cause Cause  `json:"cause,omitzero"`
@@ -109,4 +118,6 @@ type Outcome struct {
 	Record Record
 	// Changes are the writes made in Auth0, for the journal.
 	Changes []Change
+	// Holds are brakes to set.
+	Holds []Hold
 }
