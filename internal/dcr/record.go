@@ -102,6 +102,10 @@ type Record struct {
 	// Undone is when others undid what grantd had done, by step, oldest first.
 	Undone map[StepKind][]time.Time `json:"undone,omitempty"`
 
+	// Source stands for the network that the newest urgent reason came from: a
+	// keyed hash of its address, never the address. Sources take turns.
+	Source string `json:"source,omitempty"`
+
 	// Cause is the newest reason to look. Seq is bumped whenever one is
 	// recorded, so that a save can tell whether it saw the newest.
 	Cause Cause  `json:"cause,omitzero"`
@@ -110,6 +114,11 @@ type Record struct {
 
 // Checked reports whether the client was ever observed in Auth0.
 func (r Record) Checked() bool { return !r.LastCheckedAt.IsZero() }
+
+// Listed reports whether a list of the tenant's third-party clients can be
+// expected to hold the client: what was seen to be first-party never changes.
+// https://auth0.com/docs/get-started/applications/third-party-applications/security-controls
+func (r Record) Listed() bool { return !r.Checked() || r.SecurityMode != "" }
 
 // Outcome is what reconciling one client led to, saved in one transaction.
 type Outcome struct {
