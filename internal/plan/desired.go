@@ -33,8 +33,11 @@ const (
 
 // Desired is what configuration asks for of every eligible client.
 type Desired struct {
-	Audience        string          `json:"audience"`
-	Scopes          []string        `json:"scopes"` // sorted, each once
+	Audience string   `json:"audience"`
+	Scopes   []string `json:"scopes"` // sorted, each once
+	// ScopesUnknown: no source has told yet which scopes there are. Nothing is
+	// granted then, and no grant is touched.
+	ScopesUnknown   bool            `json:"scopes_unknown,omitempty"`
 	ScopeMode       ScopeMode       `json:"scope_mode"`
 	Connections     []string        `json:"connections"` // names
 	ConnectionLevel ConnectionLevel `json:"connection_level"`

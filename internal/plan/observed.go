@@ -8,6 +8,13 @@ type Observed struct {
 	Grant       Grant
 	Connections []Connection // one for each desired connection, in that order
 	API         API
+	// Foreign: the grant was there before grantd, and nobody has said yet that
+	// its scopes are grantd's to take away.
+	Foreign bool
+	// Unread: the connections were enabled for the client before, and this is
+	// the first look at whether Auth0 kept them. Those that are not enabled were
+	// dropped; enabling them again would be dropped again.
+	Unread bool
 }
 
 // Grant is what is known of the client's user grant for the audience. The

@@ -111,7 +111,7 @@ func promote(c dcr.Client) Part {
 func connect(d Desired, o Observed) Part {
 	part := Part{Result: Finding{Status: true}}
 	for _, c := range o.Connections {
-		step, f := connectOne(d, o.Client, c)
+		step, f := connectOne(d, o, c)
 		if step != nil {
 			part.Steps = append(part.Steps, *step)
 		}
@@ -123,7 +123,7 @@ func connect(d Desired, o Observed) Part {
 	return part
 }
 
-func connectOne(d Desired, client dcr.Client, c Connection) (*Step, Finding) {
+func connectOne(d Desired, o Observed, c Connection) (*Step, Finding) {
 	switch {
 	case c.Connection == nil:
 		return nil, Finding{Reason: dcr.ConnectionNotFound, Message: fmt.Sprintf(
@@ -136,7 +136,7 @@ func connectOne(d Desired, client dcr.Client, c Connection) (*Step, Finding) {
 			Before: map[string]any{"connection": c.Name, "is_domain_connection": false},
 			After:  map[string]any{"connection": c.Name, "is_domain_connection": true},
 		}, Finding{Status: true}
-	case client.Mode() == dcr.Strict:
+	case o.Client.Mode() == dcr.Strict, c.Enabled == No && o.Unread:
 		return nil, NotDomainLevel(c.Name)
 	case c.Enabled == Yes:
 		return nil, unproven(c.Name)
@@ -164,13 +164,16 @@ func unproven(name string) Finding {
 // ComputeGrant plans the grant alone, for when it turns out to exist after
 // its creation was refused with a 409.
 func ComputeGrant(d Desired, o Observed) Part {
+	if d.ScopesUnknown {
+		return Part{Result: Finding{Reason: dcr.ScopesUnknown, Message: "no scope source has told any scope yet, so nothing is granted; the log says why it cannot be read"}}
+	}
 	if o.API.Known && o.API.API == nil {
 		return Part{Result: Finding{Reason: dcr.APINotFound, Message: fmt.Sprintf(
 			"the tenant has no API with the identifier %q; create it under Applications → APIs or correct OAUTH_AUDIENCE (a trailing slash counts)", d.Audience)}}
 	}
 	want, result := grantable(d, o.API)
 	if g := o.Grant.Grant; g != nil {
-		return changeGrant(d, *g, want, result)
+		return changeGrant(d, *g, want, o.Foreign, result)
 	}
 	return Part{Result: result, Steps: []Step{{
 		Kind:   dcr.StepGrant,
@@ -180,14 +183,20 @@ func ComputeGrant(d Desired, o Observed) Part {
 	}}}
 }
 
-func changeGrant(d Desired, g dcr.Grant, want []string, result Finding) Part {
+// changeGrant brings the scopes of a grant to want. A foreign grant is widened
+// and never narrowed, and the finding says what was left.
+func changeGrant(d Desired, g dcr.Grant, want []string, foreign bool, result Finding) Part {
 	part := Part{Result: result}
 	have := sorted(g.Scopes)
-	if d.ScopeMode == Additive {
+	beyond := slices.DeleteFunc(slices.Clone(have), func(s string) bool { return slices.Contains(want, s) })
+	if foreign && d.ScopeMode != Additive && (g.AllowAllScopes || len(beyond) > 0) {
+		part.Result = notAdopted(g, beyond, result)
+	}
+	if d.ScopeMode == Additive || foreign {
 		if g.AllowAllScopes || !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) }) {
 			return part
 		}
-		want = sorted(append(slices.Clone(have), want...)) // PATCH replaces the list
+		want = sorted(append(beyond, want...)) // PATCH replaces the list
 	} else if !g.AllowAllScopes && slices.Equal(have, want) {
 		return part
 	}
@@ -199,6 +208,26 @@ func changeGrant(d Desired, g dcr.Grant, want []string, result Finding) Part {
 	}
 	part.Steps = []Step{{Kind: dcr.StepGrant, Grant: g, Scopes: want, Before: before, After: after}}
 	return part
+}
+
+// notAdopted says what a foreign grant holds beyond the desired scopes.
+func notAdopted(g dcr.Grant, beyond []string, result Finding) Finding {
+	what := strings.Join(beyond, ", ")
+	if g.AllowAllScopes {
+		what = "every scope of the API (allow_all_scopes)"
+	}
+	f := Finding{Status: true, Reason: dcr.NotAdopted, Message: fmt.Sprintf(
+		"the grant was there before grantd and also holds %s; grantd sync --adopt takes that away", what)}
+	if result.Message != "" {
+		f.Message += "; " + result.Message
+	}
+	return f
+}
+
+// ReadsBefore reports whether the plan's grant step keeps scopes that are there
+// already: PATCH replaces the list, so that it must be made from a fresh look.
+func (p Plan) ReadsBefore(d Desired, o Observed) bool {
+	return len(p.Grant.Steps) > 0 && o.Grant.Grant != nil && (d.ScopeMode == Additive || o.Foreign)
 }
 
 // grantable is the desired scopes less those the API does not define, which

@@ -77,6 +77,10 @@ func settled(edit ...func(*plan.Observed)) plan.Observed {
 	return o
 }
 
+func foreign(o *plan.Observed) { o.Foreign = true }
+func unread(o *plan.Observed)  { o.Unread = true }
+func unknown(d *plan.Desired)  { d.Scopes, d.ScopesUnknown = nil, true }
+
 func client(edit func(*dcr.Client)) func(*plan.Observed) {
 	return func(o *plan.Observed) { edit(&o.Client) }
 }
@@ -204,6 +208,23 @@ func TestCompute(t *testing.T) {
 		{"no scopes desired, all held, exact", desired(func(d *plan.Desired) { d.Scopes = nil }), settled(grant(allScopes())), []string{"grant cgr_1 user []"}},
 		{"desired scopes repeated and unsorted", desired(func(d *plan.Desired) { d.Scopes = []string{"write:a", "read:a", "write:a"} }), settled(), nil},
 
+		// What was there before grantd is widened, and not narrowed.
+		{"foreign grant with more", desired(), settled(foreign, grant(userGrant("other", "read:a"))), []string{"grant cgr_1 user [other read:a write:a]", "granted: not_adopted"}},
+		{"foreign grant with more, nothing missing", desired(), settled(foreign, grant(userGrant("other", "read:a", "write:a"))), []string{"granted: not_adopted"}},
+		{"foreign grant with less", desired(), settled(foreign, grant(userGrant("read:a"))), []string{"grant cgr_1 user [read:a write:a]"}},
+		{"foreign grant as desired", desired(), settled(foreign), nil},
+		{"foreign grant of all scopes", desired(), settled(foreign, grant(allScopes())), []string{"granted: not_adopted"}},
+		{"foreign grant with more, additive", desired(additive), settled(foreign, grant(userGrant("other", "read:a", "write:a"))), nil},
+		{"foreign, and none there", desired(), settled(foreign, grant(plan.Grant{Known: true})), []string{createGrant}},
+
+		// Scopes that nobody has told yet.
+		{"scopes unknown", desired(unknown), settled(), []string{"granted not: scopes_unknown"}},
+		{"scopes unknown, no grant", desired(unknown), settled(grant(plan.Grant{Known: true})), []string{"granted not: scopes_unknown"}},
+
+		// A connection that Auth0 did not keep.
+		{"enabled before, and not kept", desired(), settled(permissive, unread, conns(connection("a", false, plan.No))), []string{"connected not: connection_not_domain_level"}},
+		{"enabled before, and kept", desired(), settled(permissive, unread, conns(connection("a", false, plan.Yes))), []string{unproven}},
+
 		// What is known of the API.
 		{"API may not be looked at", desired(), settled(withAPI(plan.API{}), grant(plan.Grant{})), []string{createGrant}},
 		{"API missing", desired(), settled(withAPI(plan.API{Known: true}), grant(plan.Grant{})), []string{"granted not: api_not_found"}},
@@ -244,6 +265,28 @@ func TestMessages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A step that keeps scopes which are there must be made from a fresh look.
+func TestReadsBefore(t *testing.T) {
+	more := grant(userGrant("other"))
+	tests := []struct {
+		name string
+		d    plan.Desired
+		o    plan.Observed
+		want bool
+	}{
+		{"exact", desired(), settled(more), false},
+		{"additive", desired(additive), settled(more), true},
+		{"additive, nothing to do", desired(additive), settled(), false},
+		{"additive, to be created", desired(additive), settled(grant(plan.Grant{Known: true})), false},
+		{"foreign", desired(), settled(more, foreign), true},
+	}
+	for _, tt := range tests {
+		if got := plan.Compute(tt.d, tt.o).ReadsBefore(tt.d, tt.o); got != tt.want {
+			t.Errorf("%s: ReadsBefore = %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 
