@@ -119,7 +119,7 @@ func (t *Tenant) findAPI(key string) *api {
 }
 
 func (t *Tenant) listAPIs(r *request) (response, *Error) {
-	page, fail := parsePaging(r.query, PagingServed)
+	page, fail := t.paging(r.query, PagingServed)
 	if fail != nil {
 		return response{}, fail
 	}

@@ -55,7 +55,7 @@ func selectFields(body json.RawMessage, fields []string, include bool, always ..
 }
 
 func (t *Tenant) listClients(r *request) (response, *Error) {
-	page, fail := parsePaging(r.query, t.quirks.ClientPaging)
+	page, fail := t.paging(r.query, t.quirks.ClientPaging)
 	if fail != nil {
 		return response{}, fail
 	}
@@ -214,7 +214,7 @@ func (t *Tenant) clientConnections(r *request) (response, *Error) {
 	if c == nil {
 		return response{}, noClient()
 	}
-	page, fail := parsePaging(r.query, PagingServed)
+	page, fail := t.paging(r.query, PagingServed)
 	if fail != nil {
 		return response{}, fail
 	}

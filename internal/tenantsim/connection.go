@@ -102,7 +102,7 @@ func (t *Tenant) connectionNamed(name string) *connection {
 }
 
 func (t *Tenant) listConnections(r *request) (response, *Error) {
-	page, fail := parsePaging(r.query, PagingServed)
+	page, fail := t.paging(r.query, PagingServed)
 	if fail != nil {
 		return response{}, fail
 	}

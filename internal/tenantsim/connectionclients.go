@@ -14,7 +14,7 @@ func (t *Tenant) listMembers(r *request) (response, *Error) {
 	if c == nil {
 		return response{}, noConnection()
 	}
-	page, fail := parsePaging(r.query, PagingServed)
+	page, fail := t.paging(r.query, PagingServed)
 	if fail != nil {
 		return response{}, fail
 	}

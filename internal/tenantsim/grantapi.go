@@ -40,7 +40,7 @@ func grantShape(name string) (shape, bool) {
 }
 
 func (t *Tenant) listGrants(r *request) (response, *Error) {
-	page, fail := parsePaging(r.query, PagingServed)
+	page, fail := t.paging(r.query, t.quirks.GrantPaging)
 	if fail != nil {
 		return response{}, fail
 	}

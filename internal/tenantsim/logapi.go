@@ -25,7 +25,7 @@ func (t *Tenant) listLogs(r *request) (response, *Error) {
 func (t *Tenant) checkpoint(r *request) (response, *Error) {
 	p := paging{size: defaultPage}
 	if r.query.Has("take") {
-		sized, fail := parsePaging(url.Values{"take": r.query["take"]}, PagingServed)
+		sized, fail := t.paging(url.Values{"take": r.query["take"]}, PagingServed)
 		if fail != nil {
 			return response{}, fail
 		}
@@ -61,7 +61,7 @@ func (t *Tenant) search(r *request) (response, *Error) {
 	if len(q) > maxQuery {
 		return response{}, &Error{http.StatusRequestURITooLong, "", "URI Too Long"}
 	}
-	page, fail := parsePaging(r.query, PagingIgnored)
+	page, fail := t.paging(r.query, PagingIgnored)
 	if fail != nil {
 		return response{}, fail
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Pages of lists, in Auth0's two forms: by offset, up to the 1,000th record,
@@ -17,6 +18,8 @@ const (
 	defaultPage = 50
 	maxPage     = 100
 	maxOffset   = 1000
+
+	cursorLife = 24 * time.Hour
 )
 
 type paging struct {
@@ -24,10 +27,11 @@ type paging struct {
 	totals     bool
 	cursor     bool // take or from was sent
 	after      uint64
+	now        time.Time
 }
 
-func parsePaging(q url.Values, mode CheckpointPaging) (paging, *Error) {
-	p := paging{size: defaultPage, totals: q.Get("include_totals") == "true"}
+func (t *Tenant) paging(q url.Values, mode CheckpointPaging) (paging, *Error) {
+	p := paging{size: defaultPage, totals: q.Get("include_totals") == "true", now: t.now()}
 	number := func(name string, to *int, least, most int) *Error {
 		if !q.Has(name) {
 			return nil
@@ -62,7 +66,7 @@ func parsePaging(q url.Values, mode CheckpointPaging) (paging, *Error) {
 			return p, fail
 		}
 		if from := q.Get("from"); from != "" {
-			after, ok := parseCursor(from)
+			after, ok := parseCursor(from, p.now)
 			if !ok {
 				return p, badPaging("The 'from' parameter is invalid or has expired.")
 			}
@@ -88,14 +92,16 @@ func (p paging) capped() *Error {
 		"To fetch results beyond %d, use the checkpoint pagination method.", p.page, maxOffset, maxOffset))
 }
 
-// A cursor hides a sequence number, so that nobody builds one by hand.
+// A cursor hides a sequence number, so that nobody builds one by hand, and is
+// good for 24 hours.
 const cursorPrefix = "Cg1H"
 
-func makeCursor(seq uint64) string {
-	return cursorPrefix + base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(seq, 10)))
+func makeCursor(seq uint64, now time.Time) string {
+	hidden := strconv.FormatUint(seq, 10) + "." + strconv.FormatInt(now.Unix(), 10)
+	return cursorPrefix + base64.RawURLEncoding.EncodeToString([]byte(hidden))
 }
 
-func parseCursor(s string) (uint64, bool) {
+func parseCursor(s string, now time.Time) (uint64, bool) {
 	raw, ok := strings.CutPrefix(s, cursorPrefix)
 	if !ok {
 		return 0, false
@@ -104,8 +110,13 @@ func parseCursor(s string) (uint64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	seq, err := strconv.ParseUint(string(b), 10, 64)
-	return seq, err == nil
+	number, made, _ := strings.Cut(string(b), ".")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	at, err := strconv.ParseInt(made, 10, 64)
+	return seq, err == nil && now.Sub(time.Unix(at, 0)) <= cursorLife
 }
 
 // listed is one page.
@@ -126,7 +137,7 @@ func collect[T any](from *table[T], p paging, keep func(*T) bool) (listed[T], *E
 				continue
 			}
 			if len(out.items) == p.size {
-				out.next = makeCursor(last)
+				out.next = makeCursor(last, p.now)
 				break
 			}
 			out.items, last = append(out.items, v), seq

@@ -23,6 +23,8 @@ type Quirks struct {
 	ImmutablesRefused bool
 	// ClientPaging says what GET /clients does with from and take.
 	ClientPaging CheckpointPaging
+	// GrantPaging says what GET /client-grants does with them.
+	GrantPaging CheckpointPaging
 	// DeleteUnknown is the status of DELETE for a client that is not there;
 	// 0 means 204, 404 names it.
 	DeleteUnknown int

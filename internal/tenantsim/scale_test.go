@@ -115,7 +115,7 @@ func BenchmarkSweep(b *testing.B) {
 	tenant, token := fill(b, n)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	lists := []string{"/api/v2/clients?is_first_party=false&take=100", "/api/v2/client-grants?subject_type=user&take=100&audience=" + url.QueryEscape(audience)}
+	lists := []string{clientList, grantList()}
 	for b.Loop() {
 		for _, list := range lists {
 			next := ""
@@ -131,6 +131,51 @@ func BenchmarkSweep(b *testing.B) {
 		tenant.ResetCalls()
 	}
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/client")
+}
+
+const clientList = "/api/v2/clients?is_first_party=false&take=100&include_fields=true&fields=" +
+	"client_id,name,is_first_party,global,app_type,token_endpoint_auth_method,grant_types,callbacks,third_party_security_mode,external_client_id"
+
+func grantList() string {
+	return "/api/v2/client-grants?subject_type=user&take=100&audience=" + url.QueryEscape(audience)
+}
+
+// BenchmarkPage reads the last page of 100. It must cost the same at any size:
+// a cursor goes straight to its row.
+func BenchmarkPage(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		tenant, token := fill(b, n)
+		conn := get(b, tenant, token, "/api/v2/connections?fields=id&name="+google)
+		_, rest, _ := strings.Cut(conn, `"id":"`)
+		id, _, _ := strings.Cut(rest, `"`)
+		for name, list := range map[string]string{
+			"clients": clientList, "grants": grantList(), "members": "/api/v2/connections/" + id + "/clients?take=100",
+		} {
+			last := list
+			for {
+				_, rest, more := strings.Cut(get(b, tenant, token, last), `"next":"`)
+				if !more {
+					break
+				}
+				next, _, _ := strings.Cut(rest, `"`)
+				last = list + "&from=" + url.QueryEscape(next)
+			}
+			tenant.ResetCalls()
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					get(b, tenant, token, last)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkFill adds a hundred thousand clients, each with a grant and the
+// connection.
+func BenchmarkFill(b *testing.B) {
+	for b.Loop() {
+		fill(b, 100_000)
+	}
 }
 
 func BenchmarkRegister(b *testing.B) {

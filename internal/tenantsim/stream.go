@@ -59,8 +59,9 @@ type LogStream struct {
 
 // The states of a log stream.
 const (
-	streamActive = "active"
-	streamPaused = "paused"
+	streamActive    = "active"
+	streamPaused    = "paused"
+	streamSuspended = "suspended"
 )
 
 // Stream is a log stream of the tenant.
@@ -195,7 +196,19 @@ func (s *Stream) Pending() int {
 	return len(s.queue)
 }
 
-// Status is active or paused.
+// Pause stops the stream as a dashboard user does, without a log entry. Entries
+// gather.
+func (s *Stream) Pause() { s.set(func() { s.status = streamPaused }) }
+
+// Suspend stops the stream as Auth0 does, without a log entry. Entries gather.
+func (s *Stream) Suspend() { s.set(func() { s.status = streamSuspended }) }
+
+// Resume ends Pause and Suspend, and sends what has gathered.
+func (s *Stream) Resume() {
+	s.set(func() { s.status, s.failing = streamActive, time.Time{} })
+}
+
+// Status is active, paused or suspended.
 func (s *Stream) Status() string {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()

@@ -341,6 +341,29 @@ func TestStreamPausedAfterAWeek(t *testing.T) {
 	}
 }
 
+// A stream that a person paused or Auth0 suspended says so, delivers nothing,
+// and goes on where it stopped.
+func TestStreamStopped(t *testing.T) {
+	a := newAPI(t, tenantsim.Options{})
+	hook := newReceiver(t)
+	s := a.tenant.AddLogStream(manual(tenantsim.LogStream{URL: hook.URL}))
+	for status, stop := range map[string]func(){"paused": s.Pause, "suspended": s.Suspend} {
+		stop()
+		a.tenant.AddLog(entries(2)...)
+		listed := array(t, a.want(200, "GET", "/api/v2/log-streams", nil))
+		if len(listed) != 1 || listed[0]["status"] != status || s.Status() != status {
+			t.Errorf("%s: %v, %s", status, listed, s.Status())
+		}
+		if n, err := s.Flush(t.Context()); n != 0 || err != nil {
+			t.Errorf("a %s stream delivered %d, %v", status, n, err)
+		}
+		s.Resume()
+		if n, err := s.Flush(t.Context()); n != 2 || err != nil || s.Status() != "active" {
+			t.Errorf("resumed after %s: %d, %v", status, n, err)
+		}
+	}
+}
+
 func TestStreamHidesPersonalData(t *testing.T) {
 	a := newAPI(t, tenantsim.Options{Delivery: tenantsim.Delivery{Manual: true}})
 	hook := newReceiver(t)
