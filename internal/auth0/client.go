@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	clientgrants "github.com/auth0/go-auth0/v3/management/clientgrants/client"
@@ -65,6 +66,9 @@ type Client struct {
 	grants      *clientgrants.Client
 	connections *connections.Client
 	apis        *resourceservers.Client
+
+	// Whether Auth0 was found to list them by offset only.
+	clientsByOffset, grantsByOffset atomic.Bool
 }
 
 // New returns a Client. It makes no call. Close ends it.

@@ -76,6 +76,30 @@ func (c *Client) EnableConnection(ctx context.Context, correlationID, id string,
 	return result(opEnableClients, err)
 }
 
+// MemberPage is one page of the clients that a connection is enabled for.
+type MemberPage struct {
+	ClientIDs []string
+	Next      string // where the next page begins, for ConnectionClients; empty after the last
+}
+
+// ConnectionClients lists the clients that a connection is enabled for, at most
+// 100 a page, as ThirdPartyClients does. An unknown connection is ErrNotFound.
+func (c *Client) ConnectionClients(ctx context.Context, connectionID, from string) (MemberPage, error) {
+	if !validID(connectionID) {
+		return MemberPage{}, invalid(opConnectionClients, "connection id")
+	}
+	p, err := c.readPage(ctx, listing{
+		op: opConnectionClients, path: "/connections/" + connectionID + "/clients", name: "clients",
+	}, from)
+	if err != nil {
+		return MemberPage{}, err
+	}
+	ids := translate(p.items, func(r *management.ConnectionEnabledClient) (string, bool) {
+		return r.GetClientID(), dcr.ValidClientID(r.GetClientID())
+	})
+	return MemberPage{ClientIDs: ids, Next: p.next}, nil
+}
+
 // ClientConnections lists the connections enabled for a client.
 func (c *Client) ClientConnections(ctx context.Context, clientID string) ([]dcr.Connection, error) {
 	if !dcr.ValidClientID(clientID) {

@@ -21,6 +21,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: it exists already (409).
 	ErrConflict = errors.New("exists already")
+	// ErrCursor: a list cannot be continued where it was to be, such as a day
+	// later. Begin it anew.
+	ErrCursor = errors.New("the list cannot be continued from there")
 )
 
 // Error is a call that failed: an answer other than 2xx, an answer that could
@@ -33,7 +36,7 @@ type Error struct {
 	Reason     dcr.Reason    // never empty
 	Scope      string        // Reason dcr.MissingScope: the Management API scopes of which one would do, comma-separated
 	RetryAfter time.Duration // how long to wait by Auth0's word; 0 when it does not say
-	Err        error         // the cause without an answer; may be nil
+	Err        error         // the cause without an answer, or ErrCursor; may be nil
 }
 
 // Error tells what failed and why.

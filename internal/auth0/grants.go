@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 
 	"github.com/auth0/go-auth0/v3/management"
@@ -41,8 +42,7 @@ func (c *Client) UserGrant(ctx context.Context, clientID, audience string) (dcr.
 		}
 		// The filter is Auth0's word; what is written to is our responsibility.
 		for _, r := range page.Results {
-			if r.GetClientID() != clientID || r.GetAudience() != audience ||
-				string(r.GetSubjectType()) != dcr.SubjectUser || r.DefaultFor != nil {
+			if r.GetClientID() != clientID || !forUsers(r, audience) {
 				continue
 			}
 			g, err := toGrant(opListGrants, r)
@@ -51,6 +51,38 @@ func (c *Client) UserGrant(ctx context.Context, clientID, audience string) (dcr.
 		page, err = page.GetNextPage(ctx)
 	}
 	return dcr.Grant{}, false, badResponse(opListGrants, errNoPages)
+}
+
+// forUsers reports whether users of one client reach the API by the grant.
+func forUsers(r *management.ClientGrantResponseContent, audience string) bool {
+	return r.GetAudience() == audience && string(r.GetSubjectType()) == dcr.SubjectUser && r.DefaultFor == nil
+}
+
+// GrantPage is one page of an API's grants for users.
+type GrantPage struct {
+	Grants []dcr.Grant
+	Next   string // where the next page begins, for UserGrants; empty after the last
+	Capped bool   // the last page Auth0 gives, and there are more grants than it lists
+}
+
+// UserGrants lists the grants by which users of any client reach the API, at
+// most 100 a page, as ThirdPartyClients does.
+func (c *Client) UserGrants(ctx context.Context, audience, from string) (GrantPage, error) {
+	if audience == "" {
+		return GrantPage{}, invalid(opListGrants, "audience") // it would be no filter
+	}
+	p, err := c.readPage(ctx, listing{
+		op: opListGrants, path: "/client-grants", name: "client_grants", byOffset: &c.grantsByOffset,
+		query: url.Values{"audience": {audience}, "subject_type": {dcr.SubjectUser}},
+	}, from)
+	if err != nil {
+		return GrantPage{}, err
+	}
+	found := translate(p.items, func(r *management.ClientGrantResponseContent) (dcr.Grant, bool) {
+		g, err := toGrant(opListGrants, r)
+		return g, err == nil && dcr.ValidClientID(g.ClientID) && forUsers(r, audience)
+	})
+	return GrantPage{Grants: found, Next: p.next, Capped: p.capped}, nil
 }
 
 // CreateGrant creates a client grant for logins. One that exists already is

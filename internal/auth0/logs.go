@@ -1,7 +1,6 @@
 package auth0
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,20 +36,12 @@ func (c *Client) SearchLogs(ctx context.Context, q LogQuery) ([]byte, error) {
 	if q.Sort != "" {
 		v.Set("sort", q.Sort)
 	}
-	req, err := http.NewRequestWithContext(c.with(ctx, opSearchLogs), http.MethodGet, c.base+apiPath+"/logs?"+v.Encode(), nil)
+	body, err := c.get(ctx, opSearchLogs, "/logs", v)
 	if err != nil {
-		return nil, result(opSearchLogs, err)
+		return nil, err
 	}
-	resp, err := c.transport.Do(req)
-	if err != nil {
-		return nil, result(opSearchLogs, err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, result(opSearchLogs, err)
-	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		return nil, badResponse(opSearchLogs, errors.New("the answer is not a JSON array"))
+	if !isArray(body) {
+		return nil, badResponse(opSearchLogs, errNoArray)
 	}
 	return body, nil
 }

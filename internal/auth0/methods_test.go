@@ -248,6 +248,7 @@ func TestHostileIDs(t *testing.T) {
 		calls["enable"] = c.EnableConnection(ctx, "", id, []string{"a"})
 		calls["enable client"] = c.EnableConnection(ctx, "", "con_1", []string{id})
 		_, calls["connections"] = c.ClientConnections(ctx, id)
+		_, calls["members"] = c.ConnectionClients(ctx, id, "")
 		for name, err := range calls {
 			if err == nil {
 				t.Errorf("%s took %q for an id", name, id)
@@ -261,6 +262,9 @@ func TestHostileIDs(t *testing.T) {
 	}
 	if err := c.EnableConnection(ctx, "", "con_1", nil); err != nil {
 		t.Errorf("no clients: %v", err)
+	}
+	if _, err := c.UserGrants(ctx, "", ""); err == nil {
+		t.Error("grants of any API")
 	}
 	for _, identifier := range []string{"", ".", ".."} {
 		if _, err := c.API(ctx, identifier); err == nil {

@@ -25,9 +25,10 @@ func operations() map[string]operation {
 	const readAny = "read:clients"
 	m := map[string]operation{}
 	add := func(name string, group budget.Group, scopes ...string) {
-		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer}
+		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer || name == opListLogStreams}
 	}
 	add(opGetClient, budget.Other, readAny, "read:client_keys", "read:client_credentials")
+	add(opListClients, budget.ListClients, readAny, "read:client_keys", "read:client_credentials")
 	add(opUpdateClient, budget.Other, "update:clients", "update:client_keys", "update:client_credentials")
 	add(opListGrants, budget.Other, "read:client_grants")
 	add(opCreateGrant, budget.Other, "create:client_grants")
@@ -35,8 +36,10 @@ func operations() map[string]operation {
 	add(opListConnections, budget.ListConnections, "read:connections")
 	add(opUpdateConnection, budget.Other, "update:connections")
 	add(opEnableClients, budget.Other, "update:connections")
+	add(opConnectionClients, budget.Other, "read:connections")
 	add(opClientConnections, budget.Other, "read:connections")
 	add(opGetResourceServer, budget.Other, "read:resource_servers")
+	add(opListLogStreams, budget.Other, "read:log_streams")
 	add(opSearchLogs, budget.ReadLogs, "read:logs", "read:logs_users")
 	return m
 }
@@ -44,6 +47,7 @@ func operations() map[string]operation {
 // Names of the operations, in metrics and Error.Op.
 const (
 	opGetClient         = "get_client"
+	opListClients       = "list_clients"
 	opUpdateClient      = "update_client"
 	opListGrants        = "list_client_grants"
 	opCreateGrant       = "create_client_grant"
@@ -51,8 +55,10 @@ const (
 	opListConnections   = "list_connections"
 	opUpdateConnection  = "update_connection"
 	opEnableClients     = "enable_connection_clients"
+	opConnectionClients = "list_connection_clients"
 	opClientConnections = "list_client_connections"
 	opGetResourceServer = "get_resource_server"
+	opListLogStreams    = "list_log_streams"
 	opSearchLogs        = "search_logs"
 	opGetJWKS           = "get_jwks"
 	opGetToken          = "get_token"
@@ -62,9 +68,9 @@ const (
 // label of metrics.
 func Operations() []string {
 	return []string{
-		opGetClient, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant,
-		opListConnections, opUpdateConnection, opEnableClients, opClientConnections,
-		opGetResourceServer, opSearchLogs, opGetJWKS, opGetToken,
+		opGetClient, opListClients, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant,
+		opListConnections, opUpdateConnection, opEnableClients, opConnectionClients, opClientConnections,
+		opGetResourceServer, opListLogStreams, opSearchLogs, opGetJWKS, opGetToken,
 	}
 }
 
