@@ -119,6 +119,41 @@ func TestNoList(t *testing.T) {
 	}
 }
 
+// Odd framing of a good page does no harm.
+func TestOddFraming(t *testing.T) {
+	var answers map[string]string // by the form of the request
+	s := &stub{API: func(w http.ResponseWriter, r *http.Request) {
+		form := "take"
+		if r.URL.Query().Has("page") {
+			form = "page"
+		}
+		if answers[form] == "" {
+			respond(w, 400, problem("400", "invalid_paging", "no"))
+			return
+		}
+		respond(w, 200, answers[form])
+	}}
+	for name, tt := range map[string]struct {
+		from, take, page string
+		next             string
+		want             error
+	}{
+		"a cursor beside a start": {take: `{"clients":[],"start":0,"limit":100,"total":500,"next":"abc"}`, next: "take:abc"},
+		"no limit":                {page: `{"clients":[],"start":0,"total":101}`, next: "page:1"},
+		"a limit of nothing":      {page: `{"clients":[],"start":0,"limit":0,"total":101}`, next: "page:1"},
+		"a negative limit":        {page: `{"clients":[],"start":0,"limit":-1,"total":101}`, next: "page:1"},
+		"a higher limit":          {page: `{"clients":[],"start":0,"limit":500,"total":101}`, next: "page:1"},
+		"a negative total":        {page: `{"clients":[],"start":0,"limit":100,"total":-1}`},
+		"a later page refused":    {from: "page:1", want: auth0.ErrCursor},
+	} {
+		answers = map[string]string{"take": tt.take, "page": tt.page}
+		p, err := open(t, s).ThirdPartyClients(t.Context(), tt.from)
+		if p.Next != tt.next || !errors.Is(err, tt.want) {
+			t.Errorf("%s: next %q, error %v", name, p.Next, err)
+		}
+	}
+}
+
 // Without the scope there is no call, and the scope is named.
 func TestListScopes(t *testing.T) {
 	tenant, _, conn := crowd(t, 1, tenantsim.Options{})
