@@ -106,15 +106,15 @@ func TestClientPatchEmpty(t *testing.T) {
 
 func TestFeedStatusMerge(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
-	old := dcr.FeedStatus{LastEventAt: at(5), LastDeliveryAt: at(5), LastSuccessAt: at(5), Checkpoint: at(5), Events: 3}
+	old := dcr.FeedStatus{LastEventAt: at(5), LastManagementAt: at(5), LastDeliveryAt: at(5), LastSuccessAt: at(5), Checkpoint: at(5), Events: 3}
 	tests := []struct {
 		name    string
 		u, want dcr.FeedStatus
 	}{
 		{"nothing new", dcr.FeedStatus{}, old},
-		{"earlier times do not count", dcr.FeedStatus{LastEventAt: at(4), LastDeliveryAt: at(4), LastSuccessAt: at(4), Checkpoint: at(4)}, old},
-		{"later times win, events add up", dcr.FeedStatus{LastEventAt: at(6), LastDeliveryAt: at(7), LastSuccessAt: at(8), Checkpoint: at(9), Events: 2},
-			dcr.FeedStatus{LastEventAt: at(6), LastDeliveryAt: at(7), LastSuccessAt: at(8), Checkpoint: at(9), Events: 5}},
+		{"earlier times do not count", dcr.FeedStatus{LastEventAt: at(4), LastManagementAt: at(4), LastDeliveryAt: at(4), LastSuccessAt: at(4), Checkpoint: at(4)}, old},
+		{"later times win, events add up", dcr.FeedStatus{LastEventAt: at(6), LastManagementAt: at(10), LastDeliveryAt: at(7), LastSuccessAt: at(8), Checkpoint: at(9), Events: 2},
+			dcr.FeedStatus{LastEventAt: at(6), LastManagementAt: at(10), LastDeliveryAt: at(7), LastSuccessAt: at(8), Checkpoint: at(9), Events: 5}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,17 +42,19 @@ type JournalEntry struct {
 
 // FeedStatus is what is known of one feed. Absent times are zero.
 type FeedStatus struct {
-	LastEventAt    time.Time `json:"last_event_at,omitzero"`    // newest date of any entry, whatever its type
-	LastDeliveryAt time.Time `json:"last_delivery_at,omitzero"` // when it last brought anything
-	LastSuccessAt  time.Time `json:"last_success_at,omitzero"`  // when a poll or sweep last ended well
-	Checkpoint     time.Time `json:"checkpoint,omitzero"`       // poll: everything dated before was read
-	Events         uint64    `json:"events,omitempty"`          // entries ever
+	LastEventAt      time.Time `json:"last_event_at,omitzero"`      // newest date of any entry, whatever its type
+	LastManagementAt time.Time `json:"last_management_at,omitzero"` // newest date of a Management API call (type sapi), which every log feed brings
+	LastDeliveryAt   time.Time `json:"last_delivery_at,omitzero"`   // when it last brought anything
+	LastSuccessAt    time.Time `json:"last_success_at,omitzero"`    // when a poll or sweep last ended well
+	Checkpoint       time.Time `json:"checkpoint,omitzero"`         // poll: everything dated before was read
+	Events           uint64    `json:"events,omitempty"`            // entries ever
 }
 
 // Merge returns the status with what u knows beyond it: later times win,
 // events add up.
 func (s FeedStatus) Merge(u FeedStatus) FeedStatus {
 	s.LastEventAt = later(s.LastEventAt, u.LastEventAt)
+	s.LastManagementAt = later(s.LastManagementAt, u.LastManagementAt)
 	s.LastDeliveryAt = later(s.LastDeliveryAt, u.LastDeliveryAt)
 	s.LastSuccessAt = later(s.LastSuccessAt, u.LastSuccessAt)
 	s.Checkpoint = later(s.Checkpoint, u.Checkpoint)

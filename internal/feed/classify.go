@@ -26,6 +26,14 @@ const (
 	maxEnabled       = 50 // how many clients one call enables a connection for
 )
 
+// The types of entry that can lead to a sighting: a successful write through
+// the Management API, and a login that failed.
+// https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes
+const (
+	managementCall = "sapi"
+	failedLogin    = "f"
+)
+
 // Classify says what one entry of the tenant log, bare or wrapped, is a reason
 // to look at. Most entries are none. The error is a Flaw. now is only for dates
 // that lie in the future: those more than an hour ahead are left out.
@@ -60,9 +68,9 @@ func (e *entry) classify(latest time.Time) ([]dcr.Sighting, Flaw) {
 		flaw  Flaw
 	)
 	switch e.kind() {
-	case "sapi":
+	case managementCall:
 		found, flaw = e.managementCall()
-	case "f":
+	case failedLogin:
 		found, flaw = e.failedLogin()
 	}
 	if flaw != none || len(found) == 0 {
@@ -84,10 +92,10 @@ func (e *entry) classify(latest time.Time) ([]dcr.Sighting, Flaw) {
 func (e *entry) kind() string {
 	t := e.value(mType)
 	switch string(t) {
-	case `"sapi"`:
-		return "sapi"
-	case `"f"`:
-		return "f"
+	case `"` + managementCall + `"`:
+		return managementCall
+	case `"` + failedLogin + `"`:
+		return failedLogin
 	}
 	if slices.Contains(t, '\\') {
 		return t.hint()

@@ -40,12 +40,13 @@ const maxSamples = 5
 
 // Result is what an input held.
 type Result struct {
-	Received    int            // entries, malformed ones included
-	Malformed   int            // entries that could not be read, or name an impossible id
-	Flawed      []Malformed    // the first few of those
-	LastEventAt time.Time      // newest date of any entry, whatever its type; zero when none had one
-	Sightings   []dcr.Sighting // in the order of the input
-	Samples     []Sample       // of the first few entries that could be read
+	Received         int            // entries, malformed ones included
+	Malformed        int            // entries that could not be read, or name an impossible id
+	Flawed           []Malformed    // the first few of those
+	LastEventAt      time.Time      // newest date of any entry, whatever its type; zero when none had one
+	LastManagementAt time.Time      // newest date of an entry of type sapi, likewise
+	Sightings        []dcr.Sighting // in the order of the input
+	Samples          []Sample       // of the first few entries that could be read
 }
 
 // Sample is what an entry is about, without ids or personal data.

@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil && !errors.Is(err, feed.ErrNothingReadable) && !errors.Is(err, feed.ErrTooLarge) {
 			t.Fatal(err)
 		}
-		if got.Malformed > got.Received || len(got.Flawed) != min(got.Malformed, 5) || len(got.Samples) > 5 || got.LastEventAt.After(now.AddDate(0, 0, 1)) {
+		if got.Malformed > got.Received || len(got.Flawed) != min(got.Malformed, 5) || len(got.Samples) > 5 || got.LastEventAt.After(now.AddDate(0, 0, 1)) || got.LastManagementAt.After(got.LastEventAt) {
 			t.Fatalf("%+v", got)
 		}
 		for _, s := range got.Sightings {

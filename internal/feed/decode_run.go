@@ -187,7 +187,7 @@ func (d *decoding) object(element bool) bool {
 
 // take counts an entry that could be read, and classifies it.
 func (d *decoding) take(from int64) {
-	d.newest(d.entry.value(mDate))
+	d.date()
 	if len(d.result.Samples) < maxSamples {
 		d.result.Samples = append(d.result.Samples, d.entry.sample())
 	}
@@ -200,10 +200,14 @@ func (d *decoding) take(from int64) {
 	d.result.Sightings = append(d.result.Sightings, sightings...)
 }
 
-// newest keeps the newest date that is not too far ahead.
-func (d *decoding) newest(date value) {
-	if t := parseDate(date, d.latest); t.After(d.result.LastEventAt) {
-		d.result.LastEventAt = t
+// date keeps the newest dates that are not too far ahead.
+func (d *decoding) date() {
+	at := parseDate(d.entry.value(mDate), d.latest)
+	if at.After(d.result.LastEventAt) {
+		d.result.LastEventAt = at
+	}
+	if at.After(d.result.LastManagementAt) && d.entry.kind() == managementCall {
+		d.result.LastManagementAt = at
 	}
 }
 

@@ -279,6 +279,28 @@ func TestDecodeLastEvent(t *testing.T) {
 	}
 }
 
+// The newest date of a Management API call is kept apart: no log stream is
+// without them, whatever else it is filtered to.
+func TestDecodeLastManagementCall(t *testing.T) {
+	entry := func(kind string, second int) string {
+		return fmt.Sprintf(`{"type":%q,"date":"2026-09-01T10:00:%02dZ"}`, kind, second)
+	}
+	tests := []struct{ name, in, want string }{
+		{"newest", entry("sapi", 1) + entry("sapi", 3) + entry("sapi", 2), "2026-09-01T10:00:03Z"},
+		{"others do not count", entry("f", 5) + entry("sapi", 1) + entry("s", 9) + entry("fapi", 7) + entry("mgmt_api_read", 8), "2026-09-01T10:00:01Z"},
+		{"as a stream sends it", `{"log_id":"x","data":` + entry("sapi", 4) + `}`, "2026-09-01T10:00:04Z"},
+		{"escaped", `{"type":"s\u0061pi","date":"2026-09-01T10:00:06Z"}`, "2026-09-01T10:00:06Z"},
+		{"far ahead", `{"type":"sapi","date":"2026-11-01T13:00:01Z"}` + entry("sapi", 1), "2026-09-01T10:00:01Z"},
+		{"none", entry("s", 1), "0001-01-01T00:00:00Z"},
+	}
+	for _, tt := range tests {
+		got, err := feed.NewDecoder(feed.Limits{}).Decode(strings.NewReader(tt.in), now)
+		if at := got.LastManagementAt.Format(time.RFC3339Nano); err != nil || at != tt.want {
+			t.Errorf("%s: %s, %v; want %s", tt.name, at, err, tt.want)
+		}
+	}
+}
+
 func TestDecodeDescribes(t *testing.T) {
 	secret := "jane@example.com"
 	in := registration("a") + "\n" + secret + "\n" + `{"type":"` + secret + `"}` + "\n" + registration(secret)

@@ -31,8 +31,13 @@ type IntakeOptions struct {
 
 	// Wake tells the reconcile loop that something is due.
 	Wake func()
-	// TenantChanged says that a connection or an API was edited: what is
-	// remembered of them is no longer true. It comes before Wake.
+	// Concerns is asked about an edit of a connection or an API, and reports
+	// whether it may be one that clients are to have. An edit of another one is
+	// dropped: it makes no client due. It must be true while that is not known.
+	// Everything concerns us when nil.
+	Concerns func(dcr.Sighting) bool
+	// TenantChanged says that a connection or an API that concerns us was
+	// edited: what is remembered of them is no longer true. It comes before Wake.
 	TenantChanged func()
 	// OnTaken is told of every delivery that was read, for metrics and health.
 	OnTaken func(Taken)
@@ -77,6 +82,9 @@ func NewIntake(o IntakeOptions) *Intake {
 	}
 	if o.Wake == nil {
 		o.Wake = func() {}
+	}
+	if o.Concerns == nil {
+		o.Concerns = func(dcr.Sighting) bool { return true }
 	}
 	if o.TenantChanged == nil {
 		o.TenantChanged = func() {}
@@ -141,7 +149,7 @@ func (i *Intake) take(ctx context.Context, feed dcr.Feed, body io.Reader, more f
 // status is what a delivery adds to what is known of its feed. A poll reads
 // entries again, so it does not count them.
 func (i *Intake) status(feed dcr.Feed, now time.Time, r Result) dcr.FeedStatus {
-	s := dcr.FeedStatus{LastEventAt: r.LastEventAt}
+	s := dcr.FeedStatus{LastEventAt: r.LastEventAt, LastManagementAt: r.LastManagementAt}
 	switch {
 	case feed != dcr.FeedPoll:
 		s.LastDeliveryAt, s.Events = now, uint64(r.Received)
@@ -151,12 +159,16 @@ func (i *Intake) status(feed dcr.Feed, now time.Time, r Result) dcr.FeedStatus {
 	return s
 }
 
-// relevant drops what grantd did itself and puts back what can wait.
+// relevant drops what grantd did itself and what is none of its business, and
+// puts back what can wait.
 func (i *Intake) relevant(sightings []dcr.Sighting) []dcr.Sighting {
 	prefix := i.opt.Ledger.Prefix()
 	kept := sightings[:0]
 	for _, s := range sightings {
 		if prefix != "" && strings.HasPrefix(s.CorrelationID, prefix) {
+			continue
+		}
+		if (s.ConnectionID != "" || s.APIID != "") && !i.opt.Concerns(s) {
 			continue
 		}
 		if s.Kind == dcr.Registered && i.opt.Demote(s) {

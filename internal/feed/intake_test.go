@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func TestTakeRecords(t *testing.T) {
 	if r.Phase != dcr.Pending || r.Class != dcr.Urgent || !r.RegisteredAt.Equal(at) || r.FirstSeenFeed != dcr.FeedWebhook || r.Cause.LogID != "l1" {
 		t.Errorf("record: %+v", r)
 	}
-	want := dcr.FeedStatus{LastEventAt: at.Add(time.Second), LastDeliveryAt: noon(), Events: 2}
+	want := dcr.FeedStatus{LastEventAt: at.Add(time.Second), LastManagementAt: at, LastDeliveryAt: noon(), Events: 2}
 	if diff := cmp.Diff(want, it.status(t, dcr.FeedWebhook)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
@@ -287,5 +288,40 @@ func TestTakeKindsOfAMixedDelivery(t *testing.T) {
 	want := map[dcr.SightingKind]int{dcr.Registered: 1, dcr.Denied: 1}
 	if diff := cmp.Diff(want, it.taken[1].Kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+}
+
+// An edit of a connection or an API that is not ours changes nothing.
+func TestTakeConcerns(t *testing.T) {
+	asked := []string{}
+	it := newIntakeTest(t, func(o *feed.IntakeOptions) {
+		o.Concerns = func(s dcr.Sighting) bool {
+			asked = append(asked, s.ConnectionID+s.APIID)
+			return s.ConnectionID == "con_1"
+		}
+	})
+	api := func(id string) logged {
+		return logged{id: "l" + id, kind: "sapi", at: noon(), method: "patch", path: "/api/v2/resource-servers/" + id, status: 200}
+	}
+	strange := editsConnection("l1", noon())
+	strange.path, strange.response = "/api/v2/connections/con_2", nil
+	it.take(t, dcr.FeedWebhook, lines(registers("l0", "tpc_a", noon()), edits("l2", "tpc_a", noon())))
+	it.calls = nil
+	if got, want := it.take(t, dcr.FeedWebhook, lines(strange, api("rs_2"))), (feed.Receipt{Received: 2}); got != want {
+		t.Errorf("of others: %+v, want %+v", got, want)
+	}
+	if len(it.calls) > 0 {
+		t.Errorf("an edit of others: %v", it.calls)
+	}
+	own := editsConnection("l3", noon())
+	own.correlation = it.ledger.Prefix() + "1"
+	if got := it.take(t, dcr.FeedWebhook, lines(own, editsConnection("l4", noon()))); got.Sightings != 1 {
+		t.Errorf("of ours: %+v", got)
+	}
+	if want := []string{"tenant changed", "wake"}; !slices.Equal(it.calls, want) {
+		t.Errorf("an edit of ours: %v, want %v", it.calls, want)
+	}
+	if want := []string{"con_2", "rs_2", "con_1"}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %q, want %q", asked, want)
 	}
 }

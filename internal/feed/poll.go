@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +29,9 @@ type PollerOptions struct {
 	Intake      *Intake
 	Logs        LogSearcher
 	Checkpoints Checkpoints
+	// OwnClientID is the application that grantd itself logs in with: what it
+	// writes is left out of the search. One that is no client id is not used.
+	OwnClientID string
 	// Overlap is how far behind the checkpoint a poll begins: search is
 	// eventually consistent, and an entry that comes to light later than this
 	// can be missed. 0 means 2 minutes.
@@ -39,6 +41,11 @@ type PollerOptions struct {
 	// OnPolled is told of every poll that ended, for health. It is not told
 	// of one that was interrupted.
 	OnPolled func(Polled)
+	// OnGap is told, with the reason in words, that there may be entries that
+	// no poll can read any more, so that a sweep is wanted. It is called at
+	// most once in a Tick, and for one gap at least once: before the checkpoint
+	// behind it is kept. It must not block.
+	OnGap func(reason string)
 }
 
 // Polled is one poll that ended.
@@ -50,7 +57,8 @@ type Polled struct {
 }
 
 const (
-	// lookback is how far a first poll goes: as far as the shortest retention.
+	// lookback is how far a poll goes at most: as far as the shortest
+	// retention, for which plan the tenant has is not known.
 	// https://auth0.com/docs/deploy-monitor/logs/log-data-retention
 	lookback = 24 * time.Hour
 	// quiet is how far the checkpoint may lie behind when nothing happens.
@@ -60,12 +68,22 @@ const (
 	// https://auth0.com/docs/deploy-monitor/logs/retrieve-log-events-using-mgmt-api
 	perPage  = 100
 	maxPages = 10
+	// maxSearches bounds one Tick: a backlog takes several, so that whoever
+	// else needs the budget or the schedule gets his turn.
+	maxSearches = 50
 )
 
-// Poller reads the tenant log by search. It holds no state of its own: the
-// ledger knows how far it came.
+// Poller reads the tenant log by search. The ledger knows how far it came; what
+// a Poller remembers itself saves work and may be lost.
 type Poller struct {
 	opt PollerOptions
+	// resume is where a Tick that did not come to the end left off, zero after
+	// one that did: everything dated before was read.
+	resume time.Time
+	// full is the newest millisecond, and undated whether there was a query,
+	// with more entries than can be read. Met again, they are the same gap.
+	full    time.Time
+	undated bool
 }
 
 // NewPoller returns a Poller.
@@ -82,13 +100,19 @@ func NewPoller(o PollerOptions) *Poller {
 	if o.OnPolled == nil {
 		o.OnPolled = func(Polled) {}
 	}
+	if o.OnGap == nil {
+		o.OnGap = func(string) {}
+	}
+	if !dcr.ValidClientID(o.OwnClientID) {
+		o.OwnClientID = ""
+	}
 	return &Poller{opt: o}
 }
 
-// Tick polls once: one search when less than a page is new, and more until all
-// is read otherwise. What a search brought is on disk, with the checkpoint,
-// before the next. A poll that fails is taken up by the next Tick where it
-// ended. Tick must not run twice at the same time.
+// Tick polls once: one search when less than a page is new, and up to 50, until
+// all is read, otherwise. What a search brought is on disk, with the checkpoint,
+// before the next. A poll that fails, or has more to read, is taken up by the
+// next Tick where it ended. Tick must not run twice at the same time.
 func (p *Poller) Tick(ctx context.Context) error {
 	run := polling{Poller: p, start: p.opt.Now()}
 	err := run.all(ctx)
@@ -113,102 +137,22 @@ func pollReason(err error) dcr.Reason {
 	}
 }
 
-// polling is one Tick.
-type polling struct {
-	*Poller
-	start time.Time
-	calls int
-	from  time.Time // the next search begins here, inclusively, in whole milliseconds
-	page  int       // of that search
-}
-
-// all searches until there is no more.
-func (p *polling) all(ctx context.Context) error {
-	feeds, err := p.opt.Checkpoints.Feeds(ctx)
-	if err != nil {
-		return err
-	}
-	p.from = p.start.Add(-lookback)
-	if c := feeds[dcr.FeedPoll].Checkpoint; !c.IsZero() {
-		p.from = c.Add(-p.opt.Overlap)
-	}
-	p.from = p.from.Truncate(time.Millisecond)
-	for {
-		result, err := p.search(ctx)
-		if err != nil {
-			return err
-		}
-		if !p.next(ctx, result) {
-			return nil
-		}
-	}
-}
-
-// search reads and takes one page.
-func (p *polling) search(ctx context.Context) (Result, error) {
-	class := dcr.Urgent
-	if p.calls > 0 {
-		class = dcr.Background // what is behind by a page can wait for those who do not
-	}
-	p.calls++
-	body, err := p.opt.Logs.SearchLogs(auth0.WithCall(ctx, class, ""), auth0.LogQuery{
-		Q: query(p.from), Page: p.page, PerPage: perPage, Sort: "date:1",
-	})
-	if err != nil {
-		return Result{}, err
-	}
-	result, _, err := p.opt.Intake.take(ctx, dcr.FeedPoll, bytes.NewReader(body), p.status)
-	return result, err
-}
-
-// query finds the entries that can lead to sightings.
+// query finds the entries that can lead to sightings: failed logins, and calls
+// of the Management API, whose client_id is the caller's. An entry without one,
+// such as a dynamic registration, does not match a term, so NOT keeps it.
+//
+// Own calls are left out because a repair makes many: 16 a second, each read
+// again for as long as the overlap, would be 20 pages a tick. The price is that
+// what somebody else does with grantd's own application reaches it by webhook
+// and sweep alone.
 // https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax
-func query(from time.Time) string {
-	return "(type:sapi OR type:f) AND date:[" + from.UTC().Format("2006-01-02T15:04:05.000Z") + " TO *]"
+func query(from time.Time, own string) string {
+	calls := "type:" + managementCall
+	if own != "" {
+		calls = "(" + calls + ` AND NOT client_id:"` + own + `")`
+	}
+	return "(type:" + failedLogin + " OR " + calls + ") AND date:[" + stamp(from) + " TO *]"
 }
 
-// status moves the checkpoint to the newest entry of the page: entries come
-// oldest first, so that what is dated before was read. It never goes beyond
-// the start of the poll, for younger entries may still be hidden.
-//
-// After the last page it follows the clock at a distance, or entries that the
-// ledger has long forgotten would be read again and again.
-func (p *polling) status(r Result) dcr.FeedStatus {
-	s := dcr.FeedStatus{Checkpoint: r.LastEventAt}
-	if r.Received < perPage {
-		s.LastSuccessAt = p.opt.Now()
-		if settled := p.start.Add(-quiet); s.Checkpoint.Before(settled) {
-			s.Checkpoint = settled
-		}
-	}
-	if s.Checkpoint.After(p.start) {
-		s.Checkpoint = p.start
-	}
-	return s
-}
-
-// next says where to go on after a page, and whether to.
-//
-// It goes on from the last date read, that date included, and not by page
-// number: a page number counts from an end that moves when entries come to
-// light or expire meanwhile, and ends at 1,000. Only among entries of one and
-// the same millisecond there is no other way.
-func (p *polling) next(ctx context.Context, r Result) bool {
-	if r.Received < perPage {
-		return false
-	}
-	newest := r.LastEventAt.Truncate(time.Millisecond)
-	switch {
-	case newest.After(p.from):
-		p.from, p.page = newest, 0
-	case p.page+1 < maxPages:
-		p.page++
-	case newest.Equal(p.from):
-		p.opt.Logger.WarnContext(ctx, "poll: more than 1000 log entries of one millisecond, the others cannot be read", "date", newest)
-		p.from, p.page = newest.Add(time.Millisecond), 0
-	default:
-		p.opt.Logger.WarnContext(ctx, "poll: 1000 log entries without a usable date, the others cannot be read")
-		return false
-	}
-	return true
-}
+// stamp is a time as Auth0 writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

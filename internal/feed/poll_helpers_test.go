@@ -31,7 +31,7 @@ type memoryLog struct {
 	before  func(call int) error // called before each answer, from 1
 }
 
-var pollQuery = regexp.MustCompile(`^\(type:sapi OR type:f\) AND date:\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) TO \*\]$`)
+var pollQuery = regexp.MustCompile(`^\(type:f OR (?:type:sapi|\(type:sapi AND NOT client_id:"[\w-]+"\))\) AND date:\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) TO \*\]$`)
 
 func (l *memoryLog) SearchLogs(ctx context.Context, q auth0.LogQuery) ([]byte, error) {
 	l.queries = append(l.queries, q)
@@ -53,13 +53,14 @@ func (l *memoryLog) SearchLogs(ctx context.Context, q auth0.LogQuery) ([]byte, e
 		return nil, err
 	}
 	now := l.clock.now()
-	var hits []hidden
-	for _, e := range l.entries {
+	var hits []*hidden
+	for i := range l.entries {
+		e := &l.entries[i]
 		if !e.at.Before(from) && !now.Before(e.from) && (e.until.IsZero() || now.Before(e.until)) {
 			hits = append(hits, e)
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b hidden) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(hits, func(a, b *hidden) int { return a.at.Compare(b.at) })
 	hits = hits[min(len(hits), 100*q.Page):]
 	hits = hits[:min(len(hits), 100)]
 	texts := make([]string, len(hits))
@@ -83,6 +84,7 @@ type pollTest struct {
 	*feed.Poller
 	log    *memoryLog
 	polled []feed.Polled
+	gaps   []string
 }
 
 func newPollTest(t testing.TB) *pollTest {
@@ -94,12 +96,17 @@ func newPollTest(t testing.TB) *pollTest {
 }
 
 // start makes a new Poller, as a restart does.
-func (pt *pollTest) start() {
-	pt.Poller = feed.NewPoller(feed.PollerOptions{
+func (pt *pollTest) start(set ...func(*feed.PollerOptions)) {
+	o := feed.PollerOptions{
 		Intake: pt.Intake, Logs: pt.log, Checkpoints: pt.ledger, Now: pt.clock.now,
 		Logger:   slog.New(slog.NewTextHandler(pt.intakeTest.log, nil)),
 		OnPolled: func(p feed.Polled) { pt.polled = append(pt.polled, p) },
-	})
+		OnGap:    func(reason string) { pt.gaps = append(pt.gaps, reason) },
+	}
+	for _, s := range set {
+		s(&o)
+	}
+	pt.Poller = feed.NewPoller(o)
 }
 
 // tick polls, and returns how many searches it made and the checkpoint then.

@@ -34,11 +34,16 @@ func newTenantTest(t testing.TB, scopes ...string) *tenantTest {
 	t.Cleanup(tt.tenant.Close)
 	tt.tenant.AddM2M("m2m", "a secret", scopes...)
 	tt.api = newAuth0(t, tt.tenant.URL(), nil)
+	tt.poller()
+	return tt
+}
+
+// poller makes a new Poller, as a restart does.
+func (tt *tenantTest) poller() {
 	tt.Poller = feed.NewPoller(feed.PollerOptions{
-		Intake: tt.Intake, Logs: tt.api, Checkpoints: tt.ledger, Now: tt.clock.now,
+		Intake: tt.Intake, Logs: tt.api, Checkpoints: tt.ledger, Now: tt.clock.now, OwnClientID: "m2m",
 		OnPolled: func(p feed.Polled) { tt.polled = append(tt.polled, p) },
 	})
-	return tt
 }
 
 // register registers n clients, one each step.

@@ -22,7 +22,7 @@ func TestPollFirstStartLooksADayBack(t *testing.T) {
 	if calls, _ := pt.tick(t); calls != 1 {
 		t.Errorf("%d calls, want 1", calls)
 	}
-	want := auth0.LogQuery{Q: "(type:sapi OR type:f) AND date:[2026-08-31T12:00:00.000Z TO *]", PerPage: 100, Sort: "date:1"}
+	want := auth0.LogQuery{Q: "(type:f OR type:sapi) AND date:[2026-08-31T12:00:00.000Z TO *]", PerPage: 100, Sort: "date:1"}
 	if diff := cmp.Diff([]auth0.LogQuery{want}, pt.log.queries); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}

@@ -45,6 +45,7 @@ func TestLogSearch(t *testing.T) {
 		"type:sapi type:f":    "denied update dcr",
 		"type:(sapi OR f)":    "denied update dcr",
 		"(type:sapi OR type:f) AND NOT client_id:one":         "denied dcr",
+		`(type:f OR (type:sapi AND NOT client_id:"one"))`:     "denied dcr",
 		"type:sapi OR type:f AND client_id:none":              "update dcr",
 		"NOT type:sapi":                                       "login denied",
 		"-type:sapi":                                          "login denied",
