@@ -35,6 +35,8 @@ const (
 	downAfter = 5 * time.Minute
 	// pollFailures is how many polls in a row must fail to be worth a word.
 	pollFailures = 3
+	// sweepFailures is the same for sweeps.
+	sweepFailures = 3
 	// webhookSilence is how much later than the poll the webhook may bring an
 	// entry.
 	webhookSilence = 5 * time.Minute
@@ -49,13 +51,15 @@ type state struct {
 	ledgerErr    error
 	counts       map[dcr.Phase]int
 	feeds        map[dcr.Feed]dcr.FeedStatus
+	rest         rest
+	held         map[dcr.Reason]bool // why there are active holds
 }
 
 func (t *Tracker) state(ctx context.Context) state {
 	t.mu.Lock()
 	s := state{
 		now: t.o.Now(), started: t.started,
-		mgmt: t.mgmt, jwks: t.jwks, poll: t.poll, ledgerErr: t.ledgerErr,
+		mgmt: t.mgmt, jwks: t.jwks, poll: t.poll, ledgerErr: t.ledgerErr, rest: t.rest,
 	}
 	t.mu.Unlock()
 	var err error
@@ -65,7 +69,28 @@ func (t *Tracker) state(ctx context.Context) state {
 	if s.feeds, err = t.o.Ledger.Feeds(ctx); err != nil {
 		s.ledgerErr = err
 	}
+	holds, err := t.o.Holds(ctx)
+	if err != nil {
+		s.ledgerErr = err
+	}
+	s.held = held(holds, s.now)
 	return s
+}
+
+// held sorts the active holds: a fight with somebody else is told apart from
+// everything that a person wanted.
+func held(holds []dcr.Hold, now time.Time) map[dcr.Reason]bool {
+	why := map[dcr.Reason]bool{}
+	for _, h := range holds {
+		switch {
+		case !h.Active(now):
+		case h.Reason == dcr.Fighting:
+			why[dcr.Fighting] = true
+		default:
+			why[dcr.Held] = true
+		}
+	}
+	return why
 }
 
 // Checks returns all checks, the graver first, with what fails now.
@@ -80,6 +105,12 @@ func (s state) checks() []Check {
 		{Code: dcr.PollUnauthorized, Severity: Degraded, Failing: s.poll.reason == dcr.PollUnauthorized},
 		{Code: dcr.PollFailing, Severity: Degraded, Failing: s.poll.failures >= pollFailures && s.poll.reason != dcr.PollUnauthorized},
 		{Code: dcr.WebhookSilent, Severity: Degraded, Failing: s.webhookSilent()},
+		{Code: dcr.LogStreamStopped, Severity: Degraded, Failing: s.rest.streamStopped},
+		{Code: dcr.SweepFailing, Severity: Degraded, Failing: s.rest.sweepFailures >= sweepFailures},
+		{Code: dcr.ScopesUnknown, Severity: Degraded, Failing: s.rest.scopesUnknown},
+		{Code: dcr.ScopeSourceFailed, Severity: Degraded, Failing: s.rest.scopesFailing},
+		{Code: dcr.Fighting, Severity: Degraded, Failing: s.held[dcr.Fighting]},
+		{Code: dcr.Held, Severity: Degraded, Failing: s.held[dcr.Held]},
 		{Code: dcr.ClientsBlocked, Severity: Degraded, Failing: s.counts[dcr.Blocked] > 0},
 		{Code: dcr.Starting, Severity: Degraded, Failing: s.nothingTried()},
 	}
@@ -99,13 +130,16 @@ func (s state) managementFailing() bool {
 	return !s.mgmt.failingSince.IsZero() && s.now.Sub(s.mgmt.failingSince) >= downAfter
 }
 
-// webhookSilent: the poll has found an entry that the webhook has not brought
-// although it had the time. What is older than this process may have been
-// logged before there was a stream, so it proves nothing.
+// webhookSilent: the poll has found a Management API call that the webhook has
+// not brought although it had the time. What is older than this process may
+// have been logged before there was a stream, so it proves nothing. Nor do
+// entries of other types: a stream may be filtered to these, which are all it
+// has to bring. The webhook may be ahead by grantd's own calls, which the poll
+// leaves out: that proves it alive.
 func (s state) webhookSilent() bool {
-	seen := s.feeds[dcr.FeedPoll].LastEventAt
+	seen := s.feeds[dcr.FeedPoll].LastManagementAt
 	return seen.After(s.started) &&
-		seen.After(s.feeds[dcr.FeedWebhook].LastEventAt) &&
+		seen.After(s.feeds[dcr.FeedWebhook].LastManagementAt) &&
 		s.now.Sub(seen) >= webhookSilence
 }
 

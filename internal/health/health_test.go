@@ -20,11 +20,14 @@ type world struct {
 	feeds  map[dcr.Feed]dcr.FeedStatus
 	err    error
 	limit  *health.RateLimit
+	holds  []dcr.Hold
 }
 
 func (w *world) Counts(context.Context) (map[dcr.Phase]int, error) { return w.counts, w.err }
 
 func (w *world) Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error) { return w.feeds, w.err }
+
+func (w *world) Holds(context.Context) ([]dcr.Hold, error) { return w.holds, w.err }
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
 
@@ -33,13 +36,19 @@ func start() time.Time { return time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) }
 func newWorld() (*world, *health.Tracker) {
 	w := &world{now: start(), counts: map[dcr.Phase]int{}, feeds: map[dcr.Feed]dcr.FeedStatus{}}
 	return w, health.New(health.Options{
-		Ledger: w, Now: func() time.Time { return w.now },
+		Ledger: w, Holds: w.Holds, Now: func() time.Time { return w.now },
 		RateLimit: func() *health.RateLimit { return w.limit },
 	})
 }
 
 func call(t *health.Tracker, status int, reason dcr.Reason) {
 	t.Called(health.Call{Op: "get_client", Status: status, Reason: reason})
+}
+
+func sweep(t *health.Tracker, ends ...dcr.Reason) {
+	for _, failure := range ends {
+		t.Swept(failure)
+	}
 }
 
 func TestStatus(t *testing.T) {
@@ -230,6 +239,75 @@ func TestStatus(t *testing.T) {
 			script: func(w *world, h *health.Tracker) { good(w, h); w.err = errors.New("closed") },
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LedgerUnavailable}, ok: true,
 		},
+		"two sweeps failed": {
+			script: func(w *world, h *health.Tracker) { good(w, h); sweep(h, dcr.ServerError, dcr.Timeout) },
+			status: health.StatusOK, ok: true,
+		},
+		"three sweeps failed": {
+			script: func(w *world, h *health.Tracker) { good(w, h); sweep(h, dcr.ServerError, dcr.Timeout, dcr.ServerError) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.SweepFailing}, ok: true,
+		},
+		"a good sweep forgives": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				sweep(h, dcr.ServerError, dcr.Timeout, dcr.ServerError, "", dcr.Timeout, dcr.Timeout)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"the log stream stopped": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.LogStream(true) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LogStreamStopped}, ok: true,
+		},
+		"the log stream runs again": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.LogStream(true); h.LogStream(false) },
+			status: health.StatusOK, ok: true,
+		},
+		"a scope source fails": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.ScopeSources(true, true) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.ScopeSourceFailed}, ok: true,
+		},
+		"no scope known yet": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.ScopeSources(true, false) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.ScopesUnknown, dcr.ScopeSourceFailed}, ok: true,
+		},
+		"the scope sources are well": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				h.ScopeSources(true, false)
+				h.ScopeSources(false, true)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"a fight": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Fighting, Until: start().Add(time.Second)}}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Fighting}, ok: true,
+		},
+		"a fight that is over": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Fighting, Until: start().Add(time.Second)}}
+				w.pass(time.Second)
+			},
+			status: health.StatusOK, ok: true,
+		},
+		"a hold until it is released": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldAll, Reason: dcr.Held}}
+				w.pass(24 * time.Hour)
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Held}, ok: true,
+		},
+		"a hold for any other reason": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldAll, Reason: "another"}, {Scope: dcr.HoldField, Reason: dcr.Fighting}}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Fighting, dcr.Held}, ok: true,
+		},
 		"several, the graver first": {
 			script: func(w *world, h *health.Tracker) {
 				w.counts[dcr.Blocked] = 2
@@ -247,36 +325,6 @@ func TestStatus(t *testing.T) {
 			if r.Status != tc.status || !cmp.Equal(r.Reasons, append([]dcr.Reason{}, tc.reasons...)) || r.ManagementAPI.OK != tc.ok {
 				t.Errorf("got %s %q ok=%v, want %s %q ok=%v",
 					r.Status, r.Reasons, r.ManagementAPI.OK, tc.status, tc.reasons, tc.ok)
-			}
-		})
-	}
-}
-
-func TestWebhookSilence(t *testing.T) {
-	for name, tc := range map[string]struct {
-		poll, webhook time.Duration // newest entry, after the start
-		passed        time.Duration
-		silent        bool
-	}{
-		"the webhook brought it":            {time.Minute, time.Minute, time.Hour, false},
-		"the webhook may still bring it":    {time.Minute, 0, 6*time.Minute - 1, false},
-		"the webhook had its time":          {time.Minute, 0, 6 * time.Minute, true},
-		"logged before we were there":       {-time.Minute, -time.Hour, time.Hour, false},
-		"the webhook is ahead":              {time.Minute, time.Hour, 2 * time.Hour, false},
-		"silent although it once delivered": {time.Hour, 30 * time.Minute, 2 * time.Hour, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, h := newWorld()
-			call(h, 200, "")
-			w.feeds[dcr.FeedPoll] = dcr.FeedStatus{LastEventAt: start().Add(tc.poll)}
-			w.feeds[dcr.FeedWebhook] = dcr.FeedStatus{LastEventAt: start().Add(tc.webhook)}
-			w.pass(tc.passed)
-			want := []dcr.Reason{}
-			if tc.silent {
-				want = append(want, dcr.WebhookSilent)
-			}
-			if got := h.Report(t.Context()).Reasons; !cmp.Equal(got, want) {
-				t.Errorf("got %q, want %q", got, want)
 			}
 		})
 	}
@@ -318,6 +366,9 @@ func TestConcurrentUse(t *testing.T) {
 				call(h, 200, "")
 				call(h, 500, dcr.ServerError)
 				h.Polled(dcr.Timeout)
+				h.Swept(dcr.Timeout)
+				h.LogStream(true)
+				h.ScopeSources(false, true)
 				h.Recorded(nil)
 				h.Report(t.Context())
 				h.Snapshot()

@@ -33,6 +33,9 @@ type Options struct {
 	Ledger Ledger
 	// RateLimit returns the tightest known limit, nil while none is known.
 	RateLimit func() *RateLimit
+	// Holds returns the brakes that are set, expired ones too if need be. It
+	// must be cheap, as the Ledger is; nil means there are none.
+	Holds func(context.Context) ([]dcr.Hold, error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -61,6 +64,7 @@ type Tracker struct {
 	mgmt management
 	jwks jwks
 	poll poll
+	rest rest
 	// ledgerErr is the outcome of the newest write to the ledger.
 	ledgerErr error
 }
@@ -87,10 +91,21 @@ type poll struct {
 	reason   dcr.Reason
 }
 
+// rest is what is simply told.
+type rest struct {
+	sweepFailures int  // in a row
+	streamStopped bool // the tenant's log stream to grantd
+	scopesFailing bool // a scope source
+	scopesUnknown bool // no scope source ever told any
+}
+
 // New returns a Tracker.
 func New(o Options) *Tracker {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Holds == nil {
+		o.Holds = func(context.Context) ([]dcr.Hold, error) { return nil, nil }
 	}
 	if o.RateLimit == nil {
 		o.RateLimit = func() *RateLimit { return nil }
@@ -161,6 +176,33 @@ func (t *Tracker) Polled(failure dcr.Reason) {
 	}
 	t.poll.failures++
 	t.poll.reason = failure
+}
+
+// Swept takes note of a sweep's end; the reason is empty when it went well. One
+// that was interrupted is not to be told of.
+func (t *Tracker) Swept(failure dcr.Reason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rest.sweepFailures++
+	if failure == "" {
+		t.rest.sweepFailures = 0
+	}
+}
+
+// LogStream takes note of whether the tenant's log stream to grantd is paused
+// or suspended. Where nobody may look, nothing is told.
+func (t *Tracker) LogStream(stopped bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rest.streamStopped = stopped
+}
+
+// ScopeSources takes note of whether a file or URL of scopes could not be read
+// or held none the last time, and whether any scope is known at all.
+func (t *Tracker) ScopeSources(failing, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rest.scopesFailing, t.rest.scopesUnknown = failing, !known
 }
 
 // Recorded takes note of whether the newest write to the ledger was kept. A

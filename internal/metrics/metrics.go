@@ -45,10 +45,12 @@ type Metrics struct {
 	requests    *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	repaired    *prometheus.CounterVec
+	sweeps      *prometheus.CounterVec
+	sweepTook   *prometheus.GaugeVec // without labels: absent before the first
 }
 
-// New returns metrics in a registry of their own. With neither a ledger nor a
-// rate limit in the sources those metrics are left out.
+// New returns metrics in a registry of their own. The
+// metrics of a source that is nil are left out.
 func New(s Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -78,9 +80,17 @@ func New(s Sources) *Metrics {
 			Name: "grantd_drift_repaired_total",
 			Help: "Clients that were ready, then changed in Auth0, and were put right, by condition.",
 		}, []string{"condition"}),
+		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_sweeps_total",
+			Help: "Sweeps of the tenant that ended, by result: ok or failed.",
+		}, []string{"result"}),
+		sweepTook: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "grantd_sweep_duration_seconds",
+			Help: "How long the newest sweep took, with its waiting for the rate limit.",
+		}, nil),
 	}
 	m.registry.MustRegister(
-		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired,
+		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired, m.sweeps, m.sweepTook,
 		NewSources(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -100,6 +110,9 @@ func (m *Metrics) zero() {
 	}
 	for _, c := range []Condition{Promoted, Connected, Granted} {
 		m.repaired.WithLabelValues(string(c))
+	}
+	for _, ok := range []bool{true, false} {
+		m.sweeps.WithLabelValues(result(ok))
 	}
 }
 
@@ -132,6 +145,20 @@ func (m *Metrics) ManagementRequest(operation string, status int, reason dcr.Rea
 // DriftRepaired counts a condition put right of a client that had been ready.
 func (m *Metrics) DriftRepaired(c Condition) {
 	m.repaired.WithLabelValues(string(c)).Inc()
+}
+
+// Swept counts a sweep that ended, well or not, and keeps how long it took.
+func (m *Metrics) Swept(ok bool, took time.Duration) {
+	m.sweeps.WithLabelValues(result(ok)).Inc()
+	m.sweepTook.WithLabelValues().Set(max(took, 0).Seconds())
+}
+
+// result is the value of the label result.
+func result(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "failed"
 }
 
 // Gatherer gives the metrics to whoever exposes them.

@@ -35,8 +35,20 @@ func (l ledger) Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error) {
 	}, nil
 }
 
+func now() time.Time { return time.UnixMilli(1_700_000_001_000) }
+
+func holds(context.Context) ([]dcr.Hold, error) {
+	return []dcr.Hold{
+		{Scope: dcr.HoldField, Field: dcr.StepGrant, ClientID: "a", Reason: dcr.Fighting, Until: now().Add(time.Second)},
+		{Scope: dcr.HoldField, Field: dcr.StepGrant, ClientID: "b", Reason: dcr.Fighting, Until: now()},
+		{Scope: dcr.HoldAll, Reason: dcr.Held},
+		{Scope: dcr.HoldClient, ClientID: "c", Reason: dcr.Held},
+	}, nil
+}
+
 func sources() metrics.Sources {
 	return metrics.Sources{
+		Now: now, Holds: holds,
 		Ledger:             ledger{},
 		RateLimitRemaining: func() (int, bool) { return 9, true },
 	}
@@ -51,6 +63,8 @@ func used() *metrics.Metrics {
 	m.ManagementRequest("get_client", 200, "", 50*time.Millisecond)
 	m.ManagementRequest("get_client", 0, dcr.Timeout, 10*time.Second)
 	m.DriftRepaired(metrics.ConditionOf(dcr.StepGrant))
+	m.Swept(false, time.Minute)
+	m.Swept(true, 2500*time.Millisecond)
 	return m
 }
 
@@ -79,12 +93,15 @@ func TestNames(t *testing.T) {
 		"grantd_clients{phase} gauge",
 		"grantd_drift_repaired_total{condition} counter",
 		"grantd_due_clients{class} gauge",
+		"grantd_holds{reason} gauge",
 		"grantd_last_event_timestamp_seconds{feed} gauge",
 		"grantd_malformed_entries_total{feed} counter",
 		"grantd_management_rate_limit_remaining{} gauge",
 		"grantd_management_request_duration_seconds{operation} histogram",
 		"grantd_management_requests_total{code,operation} counter",
 		"grantd_sightings_total{feed,kind} counter",
+		"grantd_sweep_duration_seconds{} gauge",
+		"grantd_sweeps_total{result} counter",
 		"grantd_time_to_ready_seconds{} histogram",
 	}
 	if diff := cmp.Diff(want, own(t, used().Gatherer())); diff != "" {
@@ -122,6 +139,10 @@ grantd_drift_repaired_total{condition="promoted"} 0
 # TYPE grantd_due_clients gauge
 grantd_due_clients{class="background"} 0
 grantd_due_clients{class="urgent"} 2
+# HELP grantd_holds Active holds, which keep grantd from writing, by reason.
+# TYPE grantd_holds gauge
+grantd_holds{reason="fighting"} 1
+grantd_holds{reason="held"} 2
 # HELP grantd_last_event_timestamp_seconds Date of the newest log entry, by feed, in seconds since 1970.
 # TYPE grantd_last_event_timestamp_seconds gauge
 grantd_last_event_timestamp_seconds{feed="webhook"} 1.7000000005e+09
@@ -132,9 +153,16 @@ grantd_management_rate_limit_remaining 9
 # TYPE grantd_management_requests_total counter
 grantd_management_requests_total{code="200",operation="get_client"} 1
 grantd_management_requests_total{code="timeout",operation="get_client"} 1
+# HELP grantd_sweep_duration_seconds How long the newest sweep took, with its waiting for the rate limit.
+# TYPE grantd_sweep_duration_seconds gauge
+grantd_sweep_duration_seconds 2.5
+# HELP grantd_sweeps_total Sweeps of the tenant that ended, by result: ok or failed.
+# TYPE grantd_sweeps_total counter
+grantd_sweeps_total{result="failed"} 1
+grantd_sweeps_total{result="ok"} 1
 `
 	if err := testutil.GatherAndCompare(used().Gatherer(), strings.NewReader(want),
-		"grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_last_event_timestamp_seconds",
+		"grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_holds", "grantd_sweeps_total", "grantd_sweep_duration_seconds", "grantd_last_event_timestamp_seconds",
 		"grantd_management_rate_limit_remaining", "grantd_management_requests_total"); err != nil {
 		t.Error(err)
 	}
@@ -152,8 +180,10 @@ func TestPedantic(t *testing.T) {
 func TestNothingKnownYet(t *testing.T) {
 	m := metrics.New(metrics.Sources{RateLimitRemaining: func() (int, bool) { return 0, false }})
 	for _, name := range own(t, m.Gatherer()) {
-		if strings.HasPrefix(name, "grantd_management_rate_limit") || strings.HasPrefix(name, "grantd_clients") {
-			t.Errorf("%s is told though nothing is known", name)
+		for _, absent := range []string{"grantd_management_rate_limit", "grantd_clients", "grantd_holds", "grantd_sweep_duration"} {
+			if strings.HasPrefix(name, absent) {
+				t.Errorf("%s is told though nothing is known", name)
+			}
 		}
 	}
 }
@@ -164,6 +194,16 @@ func TestSightingsStartAtZero(t *testing.T) {
 	n, err := testutil.GatherAndCount(m.Gatherer(), "grantd_sightings_total", "grantd_malformed_entries_total")
 	if err != nil || n != 15 {
 		t.Errorf("got %d series (%v), want 12 and 3", n, err)
+	}
+}
+
+// TestHoldsUnreadable: the other metrics are answered.
+func TestHoldsUnreadable(t *testing.T) {
+	m := metrics.New(metrics.Sources{Holds: func(context.Context) ([]dcr.Hold, error) { return nil, errors.New("closed") }})
+	w := httptest.NewRecorder()
+	m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if body := w.Body.String(); w.Code != http.StatusOK || strings.Contains(body, "grantd_holds") || !strings.Contains(body, `grantd_sweeps_total{result="ok"} 0`) {
+		t.Errorf("status %d, %s", w.Code, body)
 	}
 }
 

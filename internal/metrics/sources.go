@@ -25,17 +25,19 @@ type Sources struct {
 	// RateLimitRemaining tells how many calls the tightest known rate limit
 	// has left, false while none is known.
 	RateLimitRemaining func() (n int, known bool)
+	// Holds returns the brakes that are set; expired ones are not counted.
+	Holds func(context.Context) ([]dcr.Hold, error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
-// scrapeTimeout bounds the reading of the ledger.
+// scrapeTimeout bounds the reading of the ledger and the holds.
 const scrapeTimeout = 5 * time.Second
 
 // sources turns Sources into gauges.
 type sources struct {
 	Sources
-	clients, due, lastEvent, remaining *prometheus.Desc
+	clients, due, lastEvent, remaining, holds *prometheus.Desc
 }
 
 // NewSources returns a collector of what the sources know.
@@ -53,12 +55,14 @@ func NewSources(s Sources) prometheus.Collector {
 			"Date of the newest log entry, by feed, in seconds since 1970.", []string{"feed"}, nil),
 		remaining: prometheus.NewDesc("grantd_management_rate_limit_remaining",
 			"Calls left in Auth0's tightest known rate limit.", nil, nil),
+		holds: prometheus.NewDesc("grantd_holds",
+			"Active holds, which keep grantd from writing, by reason.", []string{"reason"}, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *sources) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.clients, s.due, s.lastEvent, s.remaining} {
+	for _, d := range []*prometheus.Desc{s.clients, s.due, s.lastEvent, s.remaining, s.holds} {
 		ch <- d
 	}
 }
@@ -70,10 +74,31 @@ func (s *sources) Collect(ch chan<- prometheus.Metric) {
 			ch <- gauge(s.remaining, float64(n))
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
 	if s.Ledger != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-		defer cancel()
 		s.collectLedger(ctx, ch)
+	}
+	if s.Holds != nil {
+		s.collectHolds(ctx, ch)
+	}
+}
+
+// collectHolds tells of the usual reasons also when there is no hold.
+func (s *sources) collectHolds(ctx context.Context, ch chan<- prometheus.Metric) {
+	holds, err := s.Holds(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(s.holds, err)
+		return
+	}
+	active := map[dcr.Reason]int{dcr.Fighting: 0, dcr.Held: 0}
+	for _, h := range holds {
+		if h.Active(s.Now()) {
+			active[h.Reason]++
+		}
+	}
+	for reason, n := range active {
+		ch <- gauge(s.holds, float64(n), string(reason))
 	}
 }
 
