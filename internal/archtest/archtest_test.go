@@ -38,6 +38,8 @@ var layers = []layer{
 	{name: "internal/metrics", purpose: "Prometheus metrics in a registry of their own"},
 	{name: "internal/health", purpose: "how grantd is doing, answered from memory"},
 	{name: "internal/feed", purpose: "where sightings come from: decode, classify, take in, poll"},
+	{name: "internal/scope", purpose: "the scopes that shall be granted: environment, file and URL; what they said last stays"},
+	{name: "internal/watch", purpose: "tells when a file may have changed"},
 	{name: "internal/reconcile", purpose: "the loop, and one client at a time: observe, decide, plan, apply, settle"},
 	{name: "internal/store/storetest", purpose: "ledgers for tests, checked at their end", support: true},
 	{name: "internal/store", purpose: "the ledger: record, work queue and journal in one file"},

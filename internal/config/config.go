@@ -6,6 +6,7 @@ import (
 
 	"grantd/internal/plan"
 	"grantd/internal/policy"
+	"grantd/internal/scope"
 )
 
 // Off is the value that turns a listener or a schedule off.
@@ -32,6 +33,9 @@ type Config struct {
 	Audience        string               // OAUTH_AUDIENCE, byte for byte
 	ToolScopes      []string             // TOOL_SCOPES, sorted, each once
 	RequiredScopes  []string             // REQUIRED_SCOPES, sorted, each once
+	ScopesFile      string               // TOOL_SCOPES_FILE: an absolute path, or empty
+	ScopesURL       string               // TOOL_SCOPES_URL: one that scope.CheckURL takes, or empty
+	ScopeCeiling    scope.Ceiling        // GRANTD_SCOPE_CEILING
 	ScopeMode       plan.ScopeMode       // GRANTD_SCOPE_MODE
 	Connections     []string             // GOOGLE_CONNECTION_NAME: at least one, as ordered
 	ConnectionLevel plan.ConnectionLevel // GRANTD_CONNECTION_LEVEL
@@ -59,8 +63,9 @@ type Config struct {
 	origins map[string]Origin
 }
 
-// Scopes are the desired scopes: ToolScopes and RequiredScopes together,
-// sorted, each once.
+// Scopes are the fixed scopes: ToolScopes and RequiredScopes together, sorted,
+// each once. What ScopesFile and ScopesURL say is added to them elsewhere, so
+// there may be none.
 func (c *Config) Scopes() []string {
 	all := slices.Concat(c.ToolScopes, c.RequiredScopes)
 	slices.Sort(all)
@@ -125,4 +130,18 @@ func Diff(before, after *Config) []Change {
 		}
 	}
 	return all
+}
+
+// Widens reports whether going from before to after can only add scopes: no
+// variable but TOOL_SCOPES and REQUIRED_SCOPES differs, and of the scopes that
+// the two name together none is gone. It is what an env file may change at once
+// when nobody said that it is written to its end.
+func Widens(before, after *Config) bool {
+	for _, c := range Diff(before, after) {
+		if c.Name != "TOOL_SCOPES" && c.Name != "REQUIRED_SCOPES" {
+			return false
+		}
+	}
+	is := after.Scopes()
+	return !slices.ContainsFunc(before.Scopes(), func(s string) bool { return !slices.Contains(is, s) })
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,6 +90,70 @@ func TestDiff(t *testing.T) {
 		after, _ := load(t, tt.env, nil)
 		if diff := cmp.Diff(tt.want, config.Diff(before, after)); diff != "" {
 			t.Errorf("%v: -want +got\n%s", tt.env, diff)
+		}
+	}
+}
+
+// Any of the four sources will do.
+func TestScopeSources(t *testing.T) {
+	for _, kv := range []string{"TOOL_SCOPES_FILE=scopes", "TOOL_SCOPES_URL=https://mcp.example.com/x"} {
+		c, notices := load(t, append(without(good(), "TOOL_SCOPES"), kv), nil)
+		if len(c.Scopes()) > 0 || len(notices) > 0 {
+			t.Errorf("%s: fixed scopes %v, notices %v", kv, c.Scopes(), notices)
+		}
+	}
+	// A source that is refused is one error, and not also a missing one.
+	for _, kv := range []string{"TOOL_SCOPES_FILE=~/scopes", "TOOL_SCOPES_URL=x"} {
+		if lines := failures(t, append(without(good(), "TOOL_SCOPES"), kv), nil); len(lines) != 1 {
+			t.Errorf("%s: %q", kv, lines)
+		}
+	}
+}
+
+// The file is read long after, so its path does not depend on the folder.
+func TestScopesFileAbsolute(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	c, _ := load(t, good("TOOL_SCOPES_FILE=sub/../scopes"), nil)
+	if want := filepath.Join(dir, "scopes"); c.ScopesFile != want {
+		t.Errorf("got %q, want %q", c.ScopesFile, want)
+	}
+}
+
+func TestCeilingWithoutSource(t *testing.T) {
+	_, notices := load(t, good("GRANTD_SCOPE_CEILING=read:*"), nil)
+	if len(notices) != 1 || notices[0].Name != "GRANTD_SCOPE_CEILING" {
+		t.Errorf("notices %v", notices)
+	}
+	c, notices := load(t, good("GRANTD_SCOPE_CEILING=read:*", "TOOL_SCOPES_FILE=/scopes"), nil)
+	if len(notices) > 0 || !c.ScopeCeiling.Allows("read:x") || c.ScopeCeiling.Allows("write:x") {
+		t.Errorf("ceiling %v, notices %v", c.ScopeCeiling, notices)
+	}
+}
+
+func TestWidens(t *testing.T) {
+	with := func(kv ...string) []string { return append(without(good(), "TOOL_SCOPES"), kv...) }
+	before, _ := load(t, with("TOOL_SCOPES=b c", "REQUIRED_SCOPES=a"), nil)
+	for _, tt := range []struct {
+		env  []string
+		want bool
+	}{
+		{with("TOOL_SCOPES=b c", "REQUIRED_SCOPES=a"), true},
+		{with("TOOL_SCOPES=c,b", "REQUIRED_SCOPES=a"), true},
+		{with("TOOL_SCOPES=b c d", "REQUIRED_SCOPES=a"), true},
+		{with("TOOL_SCOPES=a b c"), true}, // moved
+		{with("REQUIRED_SCOPES=a b c d"), true},
+		{with("TOOL_SCOPES=b", "REQUIRED_SCOPES=a"), false},
+		{with("TOOL_SCOPES=b d e f", "REQUIRED_SCOPES=a"), false},
+		{with("TOOL_SCOPES=b c"), false},
+		{with("TOOL_SCOPES=b c d", "REQUIRED_SCOPES=a", "TOOL_SCOPES_FILE=/scopes"), false},
+		{with("TOOL_SCOPES=b c d", "REQUIRED_SCOPES=a", "GRANTD_SCOPE_MODE=additive"), false},
+		{with("TOOL_SCOPES=b c", "REQUIRED_SCOPES=a", "LOG_WEBHOOK_SECRET_PREVIOUS=0123456789abcdef"), false},
+		{with("TOOL_SCOPES=b c", "REQUIRED_SCOPES=a", "GRANTD_LISTEN=:1"), false},
+	} {
+		after, _ := load(t, tt.env, nil)
+		if got := config.Widens(before, after); got != tt.want {
+			t.Errorf("%v: %t, want %t", tt.env, got, tt.want)
 		}
 	}
 }

@@ -96,10 +96,6 @@ func WriteMarkdown(w io.Writer) error {
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", v.Name, markdownDefault(v), markdownHelp(v))
 	}
-	fmt.Fprint(b, markdownTail)
-	for _, name := range unsupported() {
-		fmt.Fprintf(b, "- `%s`\n", name)
-	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -174,11 +170,4 @@ REQUIRED_SCOPES='mcp:connect'                       # in single quotes everythin
 ` + "```" + `
 
 A value ends with its line, and nothing in it is expanded: ` + "`$`" + ` is a dollar sign. UTF-8, with or without a byte order mark, with LF or CRLF. If a name is set twice, the last one counts, with a notice. systemd's ` + "`EnvironmentFile=`" + ` reads the same, but for comments after a value and ` + "`\\n`, `\\r`, `\\t`" + ` in double quotes, and backslashes outside of quotes. Prefer ` + "`--env-file`" + ` there too: what systemd put into the environment stays until a restart and would win over the edited file.
-`
-
-const markdownTail = `
-## Not in this version
-
-These are refused, so that nobody believes they work:
-
 `

@@ -69,9 +69,6 @@ func (es Errors) sorted(table []Variable) Errors {
 	for i, v := range table {
 		rank[v.Name] = i + 1
 	}
-	for i, name := range unsupported() {
-		rank[name] = len(table) + i + 1
-	}
 	slices.SortStableFunc(es, func(a, b *FieldError) int { return cmp.Compare(rank[a.Name], rank[b.Name]) })
 	return es
 }

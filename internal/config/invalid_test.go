@@ -96,9 +96,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"GRANTD_MGMT_URL", "auth0.example.com", "not the URL of a server"},
 		{"GRANTD_MGMT_URL", "ftp://auth0.example.com", "not an https URL"},
 		{"GRANTD_MGMT_URL", "https://auth0.example.com:0", "not the URL of a server"},
-		{"TOOL_SCOPES_FILE", "/etc/grantd/scopes", "not supported by this version"},
-		{"TOOL_SCOPES_URL", "https://mcp.example.com/x", "not supported by this version"},
-		{"GRANTD_SCOPE_CEILING", "read:*", "not supported by this version"},
+		{"TOOL_SCOPES_FILE", "~/scopes", "only a shell expands"},
+		{"TOOL_SCOPES_URL", "mcp.example.com/x", "not a URL with a host"},
+		{"TOOL_SCOPES_URL", "https:/x", "not a URL with a host"},
+		{"TOOL_SCOPES_URL", "ftp://mcp.example.com/x", "not an https URL"},
+		{"TOOL_SCOPES_URL", "http://mcp.example.com/x", "plain http to another machine"},
+		{"TOOL_SCOPES_URL", "http://127.0.0.1.example.com/x", "plain http to another machine"},
+		{"TOOL_SCOPES_URL", "https://mcp.example.com/x#y", "fragment"},
+		{"TOOL_SCOPES_URL", "https://me@mcp.example.com/x", "user name or password"},
+		{"GRANTD_SCOPE_CEILING", "read:*:x", "not at its end"},
+		{"GRANTD_SCOPE_CEILING", `read:"x"`, "is not a scope"},
+		{"GRANTD_SCOPE_CEILING", " , ", "nothing but separators"},
 	} {
 		t.Run(tt.name+"="+tt.value[:min(30, len(tt.value))], func(t *testing.T) {
 			lines := failures(t, append(without(good(), tt.name), tt.name+"="+tt.value), nil)
@@ -122,6 +130,11 @@ func TestLoadTakes(t *testing.T) {
 		{"GOOGLE_CONNECTION_NAME", " b , a,b,, ", "b,a"},
 		{"GRANTD_ALLOWED_CLIENTS", "claude, chatgpt,claude", "claude,chatgpt"},
 		{"GRANTD_ALLOWED_CLIENTS", "any", "any"},
+		{"TOOL_SCOPES_FILE", " /etc/grantd//scopes ", "/etc/grantd/scopes"},
+		{"TOOL_SCOPES_URL", " https://mcp.example.com/x?y=z ", "https://mcp.example.com/x?y=z"},
+		{"TOOL_SCOPES_URL", "http://localhost:8080/x", "http://localhost:8080/x"},
+		{"TOOL_SCOPES_URL", "http://[::1]/x", "http://[::1]/x"},
+		{"GRANTD_SCOPE_CEILING", "write:x, read:* read:*", "read:*,write:x"},
 		{"GRANTD_SCOPE_MODE", "Additive", "additive"},
 		{"GRANTD_CONNECTION_LEVEL", "domain", "domain"},
 		{"GRANTD_DRY_RUN", "1", "true"},
@@ -176,7 +189,7 @@ func TestDomainBesideURL(t *testing.T) {
 // All errors come at once, in the table's order, whatever the environment's.
 func TestLoadReportsAll(t *testing.T) {
 	env := []string{
-		"GRANTD_LOG_LEVEL=loud", "GRANTD_LISTEN=8080", "TOOL_SCOPES_URL=https://x", "LOG_WEBHOOK_SECRET=short",
+		"GRANTD_LOG_LEVEL=loud", "GRANTD_LISTEN=8080", "GRANTD_SCOPE_CEILING=*:x", "LOG_WEBHOOK_SECRET=short",
 		"OAUTH_AUDIENCE=", "MGMT_DOMAIN=https://acme.eu.auth0.com", "GRANTD_POLL_SCHEDULE=TZ=0", "GRANTD_ALLOWED_CLIENTS=x,y",
 	}
 	var names []string
@@ -185,9 +198,9 @@ func TestLoadReportsAll(t *testing.T) {
 		names = append(names, name)
 	}
 	want := []string{
-		"MGMT_DOMAIN", "MGMT_CLIENT_ID", "MGMT_CLIENT_SECRET", "OAUTH_AUDIENCE", "TOOL_SCOPES",
+		"MGMT_DOMAIN", "MGMT_CLIENT_ID", "MGMT_CLIENT_SECRET", "OAUTH_AUDIENCE", "TOOL_SCOPES", "GRANTD_SCOPE_CEILING",
 		"GRANTD_ALLOWED_CLIENTS", "GRANTD_ALLOWED_CLIENTS", "LOG_WEBHOOK_SECRET", "GRANTD_POLL_SCHEDULE",
-		"GRANTD_LISTEN", "GRANTD_STATE_DIR", "GRANTD_LOG_LEVEL", "TOOL_SCOPES_URL",
+		"GRANTD_LISTEN", "GRANTD_STATE_DIR", "GRANTD_LOG_LEVEL",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -4,6 +4,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"grantd/internal/scope"
 )
 
 // Load reads and checks the whole configuration. The error is Errors: all there
@@ -76,11 +78,6 @@ func (l *lookup) crossCheck(c *Config, lenient bool) {
 	if c.WebhookSecret.IsSet() && c.WebhookSecret.Equal(c.WebhookSecretPrevious) {
 		l.notice("LOG_WEBHOOK_SECRET_PREVIOUS", "equals LOG_WEBHOOK_SECRET; empty it")
 	}
-	for _, name := range unsupported() {
-		if found, ok := l.plain(name); ok {
-			l.fail(Variable{Name: name}, found.where, "", wrong("remove it", "not supported by this version of grantd"))
-		}
-	}
 }
 
 // checkDomain wants a real tenant's domain where there is no GRANTD_MGMT_URL.
@@ -102,15 +99,21 @@ func (l *lookup) checkScopes(c *Config, lenient bool) {
 		name   string
 		scopes *[]string
 	}{{"TOOL_SCOPES", &c.ToolScopes}, {"REQUIRED_SCOPES", &c.RequiredScopes}} {
-		api, login := splitLogin(*s.scopes)
+		api, login := scope.SplitLogin(*s.scopes)
 		if len(login) > 0 {
 			l.notice(s.name, "%s left out: not a scope of an API", strings.Join(login, ", "))
 		}
 		*s.scopes = api
 	}
-	refused := slices.ContainsFunc(l.errs, func(e *FieldError) bool { return e.Name == "TOOL_SCOPES" || e.Name == "REQUIRED_SCOPES" })
-	if len(c.Scopes()) == 0 && !refused && !lenient {
-		l.fail(Variable{Name: "TOOL_SCOPES"}, l.places["TOOL_SCOPES"], "", wrong("set TOOL_SCOPES or REQUIRED_SCOPES to scopes that your API defines", "no scopes to grant"))
+	elsewhere := c.ScopesFile != "" || c.ScopesURL != ""
+	refused := slices.ContainsFunc(l.errs, func(e *FieldError) bool {
+		return slices.Contains([]string{"TOOL_SCOPES", "REQUIRED_SCOPES", "TOOL_SCOPES_FILE", "TOOL_SCOPES_URL"}, e.Name)
+	})
+	if len(c.Scopes()) == 0 && !elsewhere && !refused && !lenient {
+		l.fail(Variable{Name: "TOOL_SCOPES"}, l.places["TOOL_SCOPES"], "", wrong("set TOOL_SCOPES or REQUIRED_SCOPES to scopes that your API defines, or TOOL_SCOPES_FILE or TOOL_SCOPES_URL to where they are", "no scopes to grant"))
+	}
+	if c.ScopeCeiling.String() != "" && !elsewhere && !refused {
+		l.notice("GRANTD_SCOPE_CEILING", "has no effect: it limits TOOL_SCOPES_FILE and TOOL_SCOPES_URL, and neither is set")
 	}
 }
 

@@ -101,6 +101,7 @@ func TestLoadDefaults(t *testing.T) {
 		"GRANTD_MGMT_URL": "https://acme.eu.auth0.com",
 		"OAUTH_AUDIENCE":  "https://mcp.example.com/mcp",
 		"TOOL_SCOPES":     "tools:call,tools:read", "REQUIRED_SCOPES": "",
+		"TOOL_SCOPES_FILE": "", "TOOL_SCOPES_URL": "", "GRANTD_SCOPE_CEILING": "",
 		"GRANTD_SCOPE_MODE": "exact", "GOOGLE_CONNECTION_NAME": "google-oauth2",
 		"GRANTD_CONNECTION_LEVEL": "client", "GRANTD_DRY_RUN": "false", "GRANTD_ALLOWED_CLIENTS": "chatgpt",
 		"LOG_WEBHOOK_SECRET": "[redacted]", "LOG_WEBHOOK_SECRET_PREVIOUS": "[unset]",

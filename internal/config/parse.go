@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"grantd/internal/policy"
+	"grantd/internal/scope"
 )
 
 // checkSecret refuses what could not survive an HTTP header, or was pasted with
@@ -54,35 +55,14 @@ func parseAudience(raw string) (string, error) {
 // OpenID Connect are still among them.
 func parseScopes(raw string) ([]string, error) {
 	var errs []error
-	all := strings.FieldsFunc(raw, func(r rune) bool { return r == ',' || r == ' ' || '\t' <= r && r <= '\r' })
+	all := scope.Split(raw)
 	for _, s := range all {
-		if !isScope(s) {
+		if !scope.Valid(s) {
 			errs = append(errs, wrong("scopes are separated by commas or spaces, and have no quotes, backslashes or letters beyond ASCII", "%s is not a scope", strconv.QuoteToASCII(s)))
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all), errors.Join(errs...)
-}
-
-// isScope reports whether s is a scope-token of RFC 6749, section 3.3.
-func isScope(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r == '"' || r == '\\' || r > '~'
-	})
-}
-
-// splitLogin separates the scopes that can be an API's from those that only
-// speak to the login itself (OpenID Connect Core 1.0, sections 3.1.2.1, 5.4, 11).
-func splitLogin(scopes []string) (api, login []string) {
-	for _, s := range scopes {
-		switch s {
-		case "openid", "profile", "email", "address", "phone", "offline_access":
-			login = append(login, s)
-		default:
-			api = append(api, s)
-		}
-	}
-	return api, login
 }
 
 // splitCommas splits a list at its commas, and keeps its order; empty and

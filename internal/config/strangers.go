@@ -10,7 +10,7 @@ const prefix = "GRANTD_"
 
 // knownNames are all names that mean something in an environment.
 func knownNames(table []Variable) []string {
-	all := unsupported()
+	var all []string
 	for _, v := range table {
 		all = append(all, v.names()...)
 	}

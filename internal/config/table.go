@@ -19,12 +19,6 @@ const (
 	minWebhookLen = 16
 )
 
-// unsupported are the names of the contract that this version refuses, so that
-// nobody believes they work.
-func unsupported() []string {
-	return []string{"TOOL_SCOPES_FILE", "TOOL_SCOPES_URL", "GRANTD_SCOPE_CEILING"}
-}
-
 // Variables is the table of variables, in the order of the documentation.
 func Variables() []Variable {
 	var all []Variable
@@ -81,12 +75,26 @@ func desiredVariables() []Variable {
 		}, func(c *Config) *string { return &c.Audience }, parseAudience),
 		list(Variable{
 			Name: "TOOL_SCOPES", Group: groupDesired, Example: "tools:read tools:call",
-			Help: "Scopes that every eligible client shall be granted, separated by commas or spaces. REQUIRED_SCOPES are added to them; at least one of the two must be set. openid, profile, email, address, phone and offline_access are never scopes of an API and are left out.",
+			Help: "Scopes that every eligible client shall be granted, separated by commas or spaces. Those of REQUIRED_SCOPES, TOOL_SCOPES_FILE and TOOL_SCOPES_URL are added to them; at least one of the four must be set. openid, profile, email, address, phone and offline_access are never scopes of an API and are left out.",
 		}, func(c *Config) *[]string { return &c.ToolScopes }, parseScopes),
 		list(Variable{
 			Name: "REQUIRED_SCOPES", Group: groupDesired, Example: "mcp:connect",
 			Help: "More scopes of the same kind, usually those your gateway asks of every request.",
 		}, func(c *Config) *[]string { return &c.RequiredScopes }, parseScopes),
+		text(Variable{
+			Name: "TOOL_SCOPES_FILE", Group: groupDesired, Example: "/etc/grantd/scopes",
+			Help: "A file of more scopes, separated by newlines, commas or spaces, with comments from # to the end of the line. It is watched: what is added to it is granted at once, what is taken out goes after 30 seconds. A file that is missing, empty or broken takes nothing away.",
+		}, func(c *Config) *string { return &c.ScopesFile }, parseScopesFile),
+		text(Variable{
+			Name: "TOOL_SCOPES_URL", Group: groupDesired, Example: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+			Help: "Your MCP server's protected-resource metadata (RFC 9728), whose scopes_supported are granted too. Its resource must equal OAUTH_AUDIENCE. It is fetched every minute by https (plain http for this machine only), and no redirect to another origin is followed. What it adds is granted at once, what it takes away goes when it has said the same for 30 seconds. A server that fails or names no scopes takes nothing away.",
+		}, func(c *Config) *string { return &c.ScopesURL }, parseScopesURL),
+		{
+			Name: "GRANTD_SCOPE_CEILING", Group: groupDesired, Example: "tools:*,mcp:connect",
+			Help:  "The most that TOOL_SCOPES_FILE and TOOL_SCOPES_URL may ask for: scopes, or beginnings of scopes followed by *, separated by commas or spaces. What lies beyond is left out, with a line in the log. Not set is no limit.",
+			parse: parseCeiling,
+			show:  func(c *Config) string { return c.ScopeCeiling.String() },
+		},
 		text(Variable{
 			Name: "GRANTD_SCOPE_MODE", Group: groupDesired, Default: string(plan.Exact),
 			Help: "exact: a grant holds the scopes above and no others. additive: grantd adds what is missing and leaves what is there.",
@@ -137,7 +145,7 @@ func feedVariables() []Variable {
 		}, func(c *Config) *string { return &c.PollSchedule }, parseSchedule),
 		text(Variable{
 			Name: "GRANTD_SWEEP_SCHEDULE", Group: groupFeeds, Default: "@every 1h", Example: "30 3 * * *",
-			Help: "When to check all clients against Auth0, in the same form. This version does not sweep yet: the value is checked and has no effect.",
+			Help: "When to compare every client with Auth0, in the same form. They are listed, a hundred a call, and not read one by one. off stops the schedule; sweeps at start, after a change of configuration and by command stay.",
 		}, func(c *Config) *string { return &c.SweepSchedule }, parseSchedule),
 	}
 }
