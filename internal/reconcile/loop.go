@@ -17,8 +17,9 @@ type LoopOptions struct {
 	Reconciler *Reconciler
 	Logger     *slog.Logger
 	Now        func() time.Time
-	// Workers is how many clients are worked on at once, 1 or more; 100 when
-	// zero. Background work takes at most half of them.
+	// Workers is how many clients are worked on at once, 1 or more; 128 when
+	// zero. Background work takes at most half of them, and the urgent work of
+	// one source four times as many as are left free.
 	Workers int
 	// Drain is how long workers may go on after the loop was told to stop.
 	Drain time.Duration
@@ -33,8 +34,14 @@ type Loop struct {
 	wake chan struct{}
 	done chan string
 
-	inflight map[string]dcr.Class // owned by Run
-	running  map[dcr.Class]int
+	inflight map[string]account // by client id; owned by Run
+	running  map[account]int    // of background work all is of one source
+}
+
+// account is on whose account a client is worked on.
+type account struct {
+	class  dcr.Class
+	source string
 }
 
 // NewLoop returns a Loop; Run runs it.
@@ -43,14 +50,14 @@ func NewLoop(o LoopOptions) *Loop {
 		o.Now = time.Now
 	}
 	if o.Workers == 0 {
-		o.Workers = 100
+		o.Workers = 128
 	}
 	if o.OnSaved == nil {
 		o.OnSaved = func(dcr.Record, dcr.Outcome, bool) {}
 	}
 	return &Loop{
 		o: o, wake: make(chan struct{}, 1), done: make(chan string),
-		inflight: map[string]dcr.Class{}, running: map[dcr.Class]int{},
+		inflight: map[string]account{}, running: map[account]int{},
 	}
 }
 
@@ -98,7 +105,10 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 func (l *Loop) finished(id string) {
-	l.running[l.inflight[id]]--
+	a := l.inflight[id]
+	if l.running[a]--; l.running[a] == 0 {
+		delete(l.running, a) // there is no end of sources
+	}
 	delete(l.inflight, id)
 }
 
@@ -107,9 +117,8 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 	wait := time.Hour
 	now := l.o.Now()
 	for _, class := range []dcr.Class{dcr.Urgent, dcr.Background} {
-		free := l.free(class)
 		// Clients being worked on are still due in the ledger: ask beyond them.
-		ids, next, err := l.o.Ledger.Due(ctx, class, now, free+len(l.inflight))
+		due, next, err := l.o.Ledger.Due(ctx, class, now, l.o.Workers)
 		if err != nil {
 			if ctx.Err() == nil {
 				l.o.Logger.Error("look for due clients", "error", err)
@@ -119,28 +128,36 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 		if !next.IsZero() {
 			wait = min(wait, max(0, next.Sub(now))+dueSlack)
 		}
-		for _, id := range ids {
-			if _, busy := l.inflight[id]; busy || free == 0 {
+		for _, d := range due {
+			a := account{class: class}
+			if class == dcr.Urgent {
+				a.source = d.Source
+			}
+			if _, busy := l.inflight[d.ID]; busy || !l.free(a) {
 				continue
 			}
-			free--
-			l.inflight[id] = class
-			l.running[class]++
+			l.inflight[d.ID] = a
+			l.running[a]++
 			workers.Go(func() {
-				l.work(work, id)
-				l.done <- id
+				l.work(work, d.ID)
+				l.done <- d.ID
 			})
 		}
 	}
 	return wait
 }
 
-func (l *Loop) free(c dcr.Class) int {
-	total := l.o.Workers - len(l.inflight)
-	if c == dcr.Background {
-		return max(0, min(total, (l.o.Workers+1)/2-l.running[c]))
+// sourceShare is how many times as many workers as are free one source may
+// hold. It may have four fifths to itself, and a newcomer still finds one.
+const sourceShare = 4
+
+// free reports whether a worker may be taken on that account.
+func (l *Loop) free(a account) bool {
+	left := l.o.Workers - len(l.inflight)
+	if a.class == dcr.Background {
+		return left > 0 && l.running[a] < (l.o.Workers+1)/2
 	}
-	return max(0, total)
+	return l.running[a] < sourceShare*left
 }
 
 // work reconciles one client and saves what came of it.

@@ -35,7 +35,7 @@ func (f *faulty) fail(left *int) error {
 	return errDisk
 }
 
-func (f *faulty) Due(ctx context.Context, c dcr.Class, now time.Time, limit int) ([]string, time.Time, error) {
+func (f *faulty) Due(ctx context.Context, c dcr.Class, now time.Time, limit int) ([]store.DueClient, time.Time, error) {
 	f.mu.Lock()
 	f.asked++
 	f.mu.Unlock()
@@ -115,7 +115,7 @@ func TestLoopStopsWithoutLedger(t *testing.T) {
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("it took %v to stop", took)
 		}
-		if due, _, err := w.ledger.Due(t.Context(), dcr.Urgent, time.Now(), 10); err != nil || !slices.Equal(due, []string{id}) {
+		if due, _, err := w.ledger.Due(t.Context(), dcr.Urgent, time.Now(), 10); err != nil || !slices.Equal(due, []store.DueClient{{ID: id}}) {
 			t.Errorf("due %v, %v", due, err)
 		}
 	})

@@ -76,7 +76,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome 
 	j := &job{r: r, s: r.settings.Load(), rec: rec, was: rec, started: r.now()}
 	j.ended = ctx.Err
 	j.log = r.log.With("client_id", rec.ClientID, "cause", rec.Cause)
-	ctx = auth0.WithCall(ctx, rec.Class, "")
+	ctx = auth0.WithCall(ctx, rec.Class, rec.Source)
 	j.pass = r.enabler.expect()
 	defer j.pass()
 	if err := contain(j.log, func() error { j.run(ctx); return nil }); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/reconcile"
+	"grantd/internal/store"
 	"grantd/internal/tenantsim"
 )
 
@@ -145,7 +146,7 @@ func TestInterrupted(t *testing.T) {
 	if _, err := w.ledger.Save(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := w.ledger.Due(t.Context(), dcr.Urgent, w.clock.now(), 10); err != nil || !slices.Equal(due, []string{id}) {
+	if due, _, err := w.ledger.Due(t.Context(), dcr.Urgent, w.clock.now(), 10); err != nil || !slices.Equal(due, []store.DueClient{{ID: id}}) {
 		t.Errorf("due %v, %v", due, err)
 	}
 	if entries, _, err := w.ledger.Journal(t.Context(), journalOf(id)); err != nil || len(entries) != 1 {

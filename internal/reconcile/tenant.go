@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/store"
 )
 
 // Ledger is what the loop needs of the ledger, which is also its queue.
 type Ledger interface {
-	// Due returns the ids due in the class, longest due first, and when the
-	// next one will be; a zero time means never.
-	Due(ctx context.Context, class dcr.Class, now time.Time, limit int) (ids []string, next time.Time, err error)
+	// Due returns the clients due in the class, sources taking turns, and when
+	// the next one will be; a zero time means never.
+	Due(ctx context.Context, class dcr.Class, now time.Time, limit int) (due []store.DueClient, next time.Time, err error)
 	// Client returns one record.
 	Client(ctx context.Context, id string) (dcr.Record, error)
 	// Save stores an outcome. It reports false when the record was made due

@@ -43,6 +43,7 @@ func (l *Ledger) Check(ctx context.Context) error {
 			c.records()
 			c.indexes()
 			c.log()
+			c.brakes()
 			c.rest()
 		}
 		return c.err()
@@ -62,9 +63,10 @@ type checker struct {
 
 // indexed is what the indexes must say of a record.
 type indexed struct {
-	phase dcr.Phase
-	due   string
-	grant string
+	phase  dcr.Phase
+	due    string
+	source string
+	grant  string
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -119,7 +121,7 @@ func (c *checker) records() {
 			return
 		}
 		counts[r.Phase]++
-		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.GrantID}
+		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID}
 		if r.Seq > c.clients().Sequence() {
 			c.found("client %s has a sequence number of the future", k)
 		}
@@ -134,7 +136,7 @@ func (c *checker) records() {
 		}
 	})
 	for _, p := range dcr.Phases() {
-		if n, err := c.count(p); err != nil {
+		if n, err := c.count(string(p)); err != nil {
 			c.found("%w", err)
 		} else if n != counts[p] {
 			c.found("the counter says %d %s clients, there are %d", n, p, counts[p])
@@ -144,10 +146,12 @@ func (c *checker) records() {
 
 // indexes checks that no index has an entry of its own invention.
 func (c *checker) indexes() {
-	each(c.due(), func(k, _ []byte) {
+	each(c.due(), func(k, source []byte) {
 		_, id, _ := parseDue(k)
 		if r, ok := c.indexed[id]; !ok || r.due != string(k) {
 			c.found("the due index has a stray entry of client %q", id)
+		} else if r.source != string(source) {
+			c.found("the due index has client %q of source %q, which is of %q", id, source, r.source)
 		}
 	})
 	each(c.phases(), func(k, _ []byte) {
@@ -165,19 +169,21 @@ func (c *checker) indexes() {
 
 // log checks the journal and what is remembered of log entries.
 func (c *checker) log() {
-	entries := 0
+	entries := 0 // that are of a client
 	each(c.journal(), func(k, v []byte) {
-		entries++
 		var e dcr.JournalEntry
 		seq, _ := parseSeq(k)
 		if err := json.Unmarshal(v, &e); err != nil || e.Seq != seq || seq == 0 || seq > c.journal().Sequence() {
 			c.found("journal entry %d is unreadable", seq)
+		} else if e.ClientID == "" {
+			return
 		} else if c.journalClients().Get(journalClientKey(e.ClientID, seq)) == nil {
 			c.found("journal entry %d is missing from the index by client", seq)
 		}
+		entries++
 	})
 	if n := c.journalClients().Stats().KeyN; n != entries {
-		c.found("the journal has %d entries, its index %d", entries, n)
+		c.found("the journal has %d entries of clients, its index %d", entries, n)
 	}
 	seen := 0
 	each(c.seen(), func(k, v []byte) {
@@ -188,6 +194,33 @@ func (c *checker) log() {
 	})
 	if n := c.seenTimes().Stats().KeyN; n != seen {
 		c.found("%d log entries are remembered, their index has %d", seen, n)
+	}
+}
+
+// brakes checks the holds and their index by time.
+func (c *checker) brakes() {
+	held, ending := 0, 0
+	each(c.holds(), func(k, v []byte) {
+		held++
+		h, err := decodeHold(k, v)
+		if err != nil {
+			c.found("%w", err)
+			return
+		}
+		if key := holdTimeKey(h); key != nil {
+			ending++
+			if c.holdTimes().Get(key) == nil {
+				c.found("hold %q is missing from the index by time", k)
+			}
+		}
+	})
+	if n := c.holdTimes().Stats().KeyN; n != ending {
+		c.found("%d holds end, their index has %d", ending, n)
+	}
+	if n, err := c.count(countHolds); err != nil {
+		c.found("%w", err)
+	} else if n != held {
+		c.found("the counter says %d holds, there are %d", n, held)
 	}
 }
 

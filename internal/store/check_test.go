@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -21,7 +22,11 @@ func populate(t *testing.T) (path string) {
 	record(t, l, registered("tpc_a", "log1"), registered("tpc_b", "log2"))
 	r := client(t, l, "tpc_a")
 	r.Phase, r.NextAttemptAt, r.GrantID = dcr.Ready, r.ReadyAt, "cgr_a"
-	if _, err := l.Save(t.Context(), dcr.Outcome{Record: r, Changes: []dcr.Change{{Step: dcr.StepGrant}}}); err != nil {
+	hold := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant, Until: r.FirstSeenAt.Add(time.Hour)}
+	if _, err := l.Save(t.Context(), dcr.Outcome{Record: r, Changes: []dcr.Change{{Step: dcr.StepGrant}}, Holds: []dcr.Hold{hold}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.AddJournal(t.Context(), dcr.JournalEntry{Change: dcr.Change{Step: dcr.StepScopes}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedPoll, Status: dcr.FeedStatus{Checkpoint: r.FirstSeenAt}}); err != nil {
@@ -61,16 +66,24 @@ func TestCheckFinds(t *testing.T) {
 		{"record of the future", put("clients", "tpc_c", `{"client_id":"tpc_c","phase":"ready","seq":99}`), "of the future"},
 		{"due entry missing", remove("due"), "missing from the due index"},
 		{"due entry stray", put("due", "u12345678tpc_a", ""), "due index has a stray entry"},
+		{"due entry of another source", func(tx *bolt.Tx) error { return tx.Bucket([]byte("due")).Put(firstKey(tx, "due"), []byte("00000000")) }, `of source "00000000"`},
 		{"due entry short", put("due", "u", ""), "due index has a stray entry"},
 		{"phase entry missing", remove("phases"), "missing from the phase index"},
 		{"phase entry stray", put("phases", "gone\x00tpc_a", ""), "phase index has a stray entry"},
 		{"grant entry missing", remove("grants"), "missing from the grant index"},
 		{"grant entry stray", put("grants", "cgr_b", "tpc_a"), "grant index has a stray entry"},
 		{"counter off", put("counts", "ready", "7"), "says 7 ready clients, there are 1"},
-		{"counter unreadable", put("counts", "ready", "many"), "number of ready clients"},
-		{"journal entry missing", remove("journal"), "the journal has 0 entries, its index 1"},
+		{"counter unreadable", put("counts", "ready", "many"), "counter ready"},
+		{"journal entry missing", remove("journal"), "the journal has 0 entries of clients, its index 1"},
 		{"journal entry unreadable", put("journal", "\x00\x00\x00\x00\x00\x00\x00\x01", "{"), "journal entry 1 is unreadable"},
 		{"journal index missing", remove("journal_clients"), "missing from the index by client"},
+		{"journal entry of a client stray", put("journal_clients", "tpc_a\x00\x00\x00\x00\x00\x00\x00\x00\x02", ""), "1 entries of clients, its index 2"},
+		{"hold unreadable", put("holds", "field\x00tpc_a\x00grant", "{"), "hold"},
+		{"hold of another", put("holds", "field\x00tpc_a\x00grant", `{"scope":"all"}`), `is "all`},
+		{"hold more than counted", put("holds", "all\x00\x00", `{"scope":"all"}`), "says 1 holds, there are 2"},
+		{"hold missing", remove("holds"), "0 holds end, their index has 1"},
+		{"hold's end missing", remove("hold_times"), "missing from the index by time"},
+		{"holds counter unreadable", put("counts", "holds", "few"), "counter holds"},
 		{"log entry missing", remove("seen"), "1 log entries are remembered, their index has 2"},
 		{"log entry's time missing", remove("seen_times"), "missing from the index by time"},
 		{"feed unreadable", put("feeds", "poll", "{"), `status of feed "poll"`},

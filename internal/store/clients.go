@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,6 +45,27 @@ func (l *Ledger) Client(ctx context.Context, id string) (dcr.Record, error) {
 		return err
 	})
 	return r, err
+}
+
+// Records returns those of the ids that have a record, read at one moment.
+func (l *Ledger) Records(ctx context.Context, ids []string) (map[string]dcr.Record, error) {
+	records := make(map[string]dcr.Record, len(ids))
+	err := l.view(ctx, func(t tx) error {
+		for _, id := range ids {
+			r, err := t.record(id)
+			switch {
+			case err == nil:
+				records[id] = r
+			case !errors.Is(err, ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
 }
 
 // Clients returns a page of records and the cursor of the next page, empty
@@ -87,7 +109,7 @@ func (l *Ledger) Counts(ctx context.Context) (map[dcr.Phase]int, error) {
 	counts := map[dcr.Phase]int{}
 	err := l.view(ctx, func(t tx) (err error) {
 		for _, p := range dcr.Phases() {
-			if counts[p], err = t.count(p); err != nil {
+			if counts[p], err = t.count(string(p)); err != nil {
 				return err
 			}
 		}
@@ -152,8 +174,8 @@ func (t tx) put(old, r dcr.Record) error {
 			return err
 		}
 	}
-	if from, to := dueKey(old), dueKey(r); !bytes.Equal(from, to) {
-		if err := move(t.due(), from, to, nil); err != nil {
+	if from, to := dueKey(old), dueKey(r); !bytes.Equal(from, to) || len(to) > 0 && old.Source != r.Source {
+		if err := move(t.due(), from, to, []byte(r.Source)); err != nil {
 			return err
 		}
 	}
@@ -174,14 +196,14 @@ func (t tx) movePhase(old, r dcr.Record) error {
 	var from []byte
 	if old.ClientID != "" {
 		from = phaseKey(old.Phase, old.ClientID)
-		if err := t.addCount(old.Phase, -1); err != nil {
+		if err := t.addCount(string(old.Phase), -1); err != nil {
 			return err
 		}
 	}
 	if err := move(t.phases(), from, phaseKey(r.Phase, r.ClientID), nil); err != nil {
 		return err
 	}
-	return t.addCount(r.Phase, 1)
+	return t.addCount(string(r.Phase), 1)
 }
 
 // move replaces an entry of an index; an empty key stands for none.
@@ -197,20 +219,21 @@ func move(b *bolt.Bucket, from, to, value []byte) error {
 	return nil
 }
 
-func (t tx) count(p dcr.Phase) (int, error) {
-	n, err := strconv.Atoi(string(t.counts().Get([]byte(p))))
+// count reads a counter: of a phase's records, or countHolds.
+func (t tx) count(key string) (int, error) {
+	n, err := strconv.Atoi(string(t.counts().Get([]byte(key))))
 	if err != nil {
-		return 0, fmt.Errorf("%w: number of %s clients: %w", ErrCorrupt, p, err)
+		return 0, fmt.Errorf("%w: counter %s: %w", ErrCorrupt, key, err)
 	}
 	return n, nil
 }
 
-func (t tx) addCount(p dcr.Phase, delta int) error {
-	n, err := t.count(p)
+func (t tx) addCount(key string, delta int) error {
+	n, err := t.count(key)
 	if err != nil {
 		return err
 	}
-	return t.counts().Put([]byte(p), []byte(strconv.Itoa(n+delta)))
+	return t.counts().Put([]byte(key), []byte(strconv.Itoa(n+delta)))
 }
 
 // tidy brings a record into the form that is stored: bounded, in UTC, without

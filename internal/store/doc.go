@@ -20,21 +20,26 @@
 //	│   ├── tenant              the one tenant it belongs to
 //	│   ├── audience            the one audience it belongs to
 //	│   ├── prefix              begins the correlation id of every own write
-//	│   └── digest              of the desired state all records are due or checked for
+//	│   └── digest              of the desired state all records wait or are checked for
 //	├── clients
 //	│   └── <client id>         dcr.Record, JSON
 //	├── due
-//	│   └── <class>·<time>·<client id>    empty; class is "u" or "b"
+//	│   └── <class>·<time>·<client id>    the record's source, or empty; class is "u" or "b"
 //	├── phases
 //	│   └── <phase>␀<client id>           empty
 //	├── counts
-//	│   └── <phase>             number of records, decimal
+//	│   ├── <phase>             number of records, decimal
+//	│   └── holds               number of holds, decimal
 //	├── grants
 //	│   └── <grant id>          client id
 //	├── journal
 //	│   └── <seq>               dcr.JournalEntry, JSON
 //	├── journal_clients
-//	│   └── <client id>␀<seq>   empty
+//	│   └── <client id>␀<seq>   empty; not of entries without a client
+//	├── holds
+//	│   └── <scope>␀<client id>␀<field>         dcr.Hold, JSON
+//	├── hold_times
+//	│   └── <time>·<scope>␀<client id>␀<field>  empty; not of holds without an end
 //	├── seen
 //	│   └── <log id hash>       time of receipt
 //	├── seen_times

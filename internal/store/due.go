@@ -2,34 +2,10 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"grantd/internal/dcr"
 )
-
-// Due returns up to limit ids of clients that are due in a class, longest due
-// first, and when the next one that is not yet due will be; a zero time means
-// that nothing is planned. Its cost grows with limit, not with the ledger.
-func (l *Ledger) Due(ctx context.Context, class dcr.Class, now time.Time, limit int) (ids []string, next time.Time, err error) {
-	err = l.view(ctx, func(t tx) error {
-		prefix := classKey(class)
-		end := string(afterDue(class, now))
-		c := t.due().Cursor()
-		for k, _ := c.Seek([]byte{prefix}); k != nil && string(k) < end && len(ids) < limit; k, _ = c.Next() {
-			_, id, ok := parseDue(k)
-			if !ok {
-				return fmt.Errorf("%w: key %q of the due index", ErrCorrupt, k)
-			}
-			ids = append(ids, id)
-		}
-		if k, _ := c.Seek([]byte(end)); k != nil && k[0] == prefix {
-			next, _, _ = parseDue(k)
-		}
-		return nil
-	})
-	return ids, next, err
-}
 
 // DueCounts returns how many clients are due in each class. Its cost grows
 // with their number.
@@ -47,6 +23,11 @@ func (l *Ledger) DueCounts(ctx context.Context, now time.Time) (map[dcr.Class]in
 		return nil
 	})
 	return counts, err
+}
+
+// isDue reports whether the record is due at now.
+func isDue(r dcr.Record, now time.Time) bool {
+	return !r.NextAttemptAt.IsZero() && !r.NextAttemptAt.After(now)
 }
 
 // afterDue is the first key of the class that is not due at now.
@@ -67,7 +48,7 @@ func (t tx) makeDue(r *dcr.Record, now time.Time, class dcr.Class, cause dcr.Cau
 		class = dcr.Background
 	}
 	promoted := class == dcr.Urgent && r.Class != dcr.Urgent
-	if promoted || r.NextAttemptAt.IsZero() || r.NextAttemptAt.After(now) {
+	if promoted || !isDue(*r, now) {
 		r.NextAttemptAt = now
 	}
 	if r.Class != dcr.Urgent {

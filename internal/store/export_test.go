@@ -25,6 +25,27 @@ func JournalClientKey(id string, seq uint64) []byte { return journalClientKey(id
 
 func DecodeRecord(id string, v []byte) (dcr.Record, error) { return decodeRecord(id, v) }
 
+// SetPrefix makes the ledger's random prefix a known one, on which the sources
+// depend.
+func SetPrefix(l *Ledger, prefix string) { l.prefix = prefix }
+
+// SourceOf opens the hash of addresses.
+func SourceOf(prefix, address string) string { return sourceOf(prefix, address) }
+
+// MaxHolds and HoldKept are the bounds of holds.
+const (
+	MaxHolds = maxHolds
+	HoldKept = holdKept
+)
+
+// HoldKey and DecodeHold open the keys and values of holds.
+func HoldKey(h dcr.Hold) []byte { return holdKey(h) }
+
+func DecodeHold(k, v []byte) (dcr.Hold, error) { return decodeHold(k, v) }
+
+// MaxTurns is how many due clients sources take turns among.
+const MaxTurns = maxTurns
+
 // Remembered returns how many log entries are remembered.
 func (l *Ledger) Remembered() (n int) {
 	_ = l.read(func(t tx) error { n = t.seen().Stats().KeyN; return nil })

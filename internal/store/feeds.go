@@ -53,6 +53,14 @@ func (f *feeds) checkpoint(feed dcr.Feed) time.Time {
 	return f.current[feed].Checkpoint
 }
 
+// swept reports whether a sweep ever ended. Asked within a transaction, the
+// answer is one that this transaction's commit writes or finds in the file.
+func (f *feeds) swept() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.current[dcr.FeedSweep].LastSuccessAt.IsZero()
+}
+
 func (f *feeds) dirty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,6 +111,26 @@ func (l *Ledger) Feeds(ctx context.Context) (map[dcr.Feed]dcr.FeedStatus, error)
 	l.feeds.mu.Lock()
 	defer l.feeds.mu.Unlock()
 	return maps.Clone(l.feeds.current), ctx.Err()
+}
+
+// SetFeed merges news of a feed's status and commits them before it returns.
+func (l *Ledger) SetFeed(ctx context.Context, feed dcr.Feed, s dcr.FeedStatus) error {
+	if !isFeed(feed) {
+		return fmt.Errorf("set feed: %q is not a feed", feed)
+	}
+	d := feedDelta{feed: feed, status: tidyStatus(s)}
+	if err := l.updateFeed(ctx, d, func(tx) error { return nil }); err != nil {
+		return fmt.Errorf("set feed %s: %w", feed, err)
+	}
+	return nil
+}
+
+// FirstSweepEnded reports whether a sweep ever ended, from memory. Until then
+// clients that are recorded count as there before grantd.
+func (l *Ledger) FirstSweepEnded() bool { return l.feeds.swept() }
+
+func isFeed(f dcr.Feed) bool {
+	return f == dcr.FeedWebhook || f == dcr.FeedPoll || f == dcr.FeedSweep
 }
 
 // Flush writes the status of the feeds if any of it is only in memory. Called

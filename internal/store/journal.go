@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"grantd/internal/dcr"
 )
@@ -73,6 +74,55 @@ func (t tx) journalSeqs(clientID string, before uint64, n int) ([]uint64, error)
 		seqs = append(seqs, seq)
 	}
 	return seqs, nil
+}
+
+// AddJournal journals what no client's outcome carries, such as a changed scope
+// source (dcr.StepScopes), in one transaction. The entries get their numbers
+// here and, where they have none, the present time. Their client may be empty.
+func (l *Ledger) AddJournal(ctx context.Context, entries ...dcr.JournalEntry) error {
+	for _, e := range entries {
+		if e.ClientID != "" && !dcr.ValidClientID(e.ClientID) {
+			return fmt.Errorf("add to journal: client id %.128q is not one", e.ClientID)
+		}
+	}
+	now := l.now()
+	err := l.update(ctx, func(t tx) error {
+		for _, e := range entries {
+			if err := t.addJournal(e, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("add to journal: %w", err)
+	}
+	return nil
+}
+
+// addJournal appends an entry to the journal.
+func (t tx) addJournal(e dcr.JournalEntry, now time.Time) (err error) {
+	if e.Seq, err = t.journal().NextSequence(); err != nil {
+		return fmt.Errorf("number journal entry: %w", err)
+	}
+	if e.At.IsZero() {
+		e.At = now
+	}
+	e.At = e.At.UTC().Round(0)
+	v, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode journal entry: %w", err)
+	}
+	if err := t.journal().Put(seqKey(e.Seq), v); err != nil {
+		return fmt.Errorf("put journal entry: %w", err)
+	}
+	if e.ClientID == "" {
+		return nil
+	}
+	if err := t.journalClients().Put(journalClientKey(e.ClientID, e.Seq), nil); err != nil {
+		return fmt.Errorf("index journal entry: %w", err)
+	}
+	return nil
 }
 
 // parseCursor reads a cursor of the journal: the last page's last sequence

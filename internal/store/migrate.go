@@ -14,7 +14,7 @@ type migration func(tx) error
 // schema version is their number. A released step is never edited: later ones
 // follow it.
 func migrations() []migration {
-	return []migration{createBuckets}
+	return []migration{createBuckets, addHolds}
 }
 
 // createBuckets makes version 1.
@@ -33,6 +33,17 @@ func createBuckets(t tx) error {
 		}
 	}
 	return nil
+}
+
+// addHolds makes version 2. The values of the due index, which were empty until
+// then, hold the source of records that have one.
+func addHolds(t tx) error {
+	for _, name := range []string{bucketHolds, bucketHoldTimes} {
+		if _, err := t.CreateBucket([]byte(name)); err != nil {
+			return fmt.Errorf("create bucket %s: %w", name, err)
+		}
+	}
+	return t.counts().Put([]byte(countHolds), []byte("0"))
 }
 
 // migrate applies the steps that the ledger has not seen, each in a

@@ -25,7 +25,10 @@ type model struct {
 	journal []string
 	feeds   map[dcr.Feed]dcr.FeedStatus
 	digest  string
+	holds   map[string]dcr.Hold
 }
+
+func (m *model) first() bool { return m.feeds[dcr.FeedSweep].LastSuccessAt.IsZero() }
 
 func (m *model) makeDue(r *dcr.Record, class dcr.Class, cause dcr.Cause) {
 	m.seq++
@@ -91,7 +94,7 @@ func (m *model) sight(id string, feed dcr.Feed, s dcr.Sighting) {
 	case !known && s.Kind == dcr.Registered:
 		r = dcr.Record{
 			ClientID: id, Name: s.Name, Registration: s.Registration, Callbacks: s.Callbacks, Phase: dcr.Pending,
-			FirstSeenAt: m.clock.at, FirstSeenFeed: feed, RegisteredAt: s.At,
+			FirstSeenAt: m.clock.at, FirstSeenFeed: feed, RegisteredAt: s.At, Unadopted: m.first(),
 		}
 	case !known, s.Kind == dcr.Deleted && r.Phase == dcr.Gone:
 		return
@@ -100,8 +103,13 @@ func (m *model) sight(id string, feed dcr.Feed, s dcr.Sighting) {
 			return
 		}
 		r.LastDeniedAt = m.clock.at
+	case s.Kind == dcr.Registered && r.RegisteredAt.IsZero(): // a sweep found it first
+		r.RegisteredAt, r.Registration = s.At, s.Registration
 	}
 	m.makeDue(&r, s.Class, dcr.Cause{Feed: feed, LogID: s.LogID})
+	if s.Class == dcr.Urgent {
+		r.Source = sources()[s.SourceIP]
+	}
 	m.records[id] = r
 }
 
@@ -110,7 +118,10 @@ func (m *model) save(o dcr.Outcome) bool {
 	for range o.Changes {
 		m.journal = append(m.journal, r.ClientID)
 	}
-	r.LastDeniedAt = stored.LastDeniedAt
+	m.hold(o.Holds)
+	r.RegisteredAt, r.Registration = stored.RegisteredAt, stored.Registration
+	r.LastDeniedAt, r.Source = stored.LastDeniedAt, stored.Source
+	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if r.Seq != stored.Seq {
 		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
 		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
@@ -137,25 +148,6 @@ func (m *model) requeue(class dcr.Class, cause dcr.Cause, match func(dcr.Record)
 	return n
 }
 
-func (m *model) setDigest(digest string) (n int) {
-	if digest == m.digest {
-		return 0
-	}
-	m.digest = digest
-	for _, id := range m.ids(func(r dcr.Record) bool { return r.Phase != dcr.Gone && r.Digest != digest }) {
-		r := m.records[id]
-		cause := dcr.Cause{Feed: dcr.FeedConfig, Digest: digest}
-		if r.Phase == dcr.Pending && r.LastCheckedAt.IsZero() {
-			cause = r.Cause
-		}
-		m.makeDue(&r, dcr.Background, cause)
-		r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Unchecked, ""
-		m.records[id] = r
-		n++
-	}
-	return n
-}
-
 // ids are those that match, sorted.
 func (m *model) ids(match func(dcr.Record) bool) (ids []string) {
 	for _, id := range slices.Sorted(maps.Keys(m.records)) {
@@ -166,15 +158,34 @@ func (m *model) ids(match func(dcr.Record) bool) (ids []string) {
 	return ids
 }
 
-// due are the ids due in a class, longest due first.
-func (m *model) due(class dcr.Class) []string {
+// due are the clients due in a class: urgent ones with sources taking turns,
+// others longest due first.
+func (m *model) due(class dcr.Class) (due []store.DueClient) {
 	ids := m.ids(func(r dcr.Record) bool {
 		return r.Class == class && !r.NextAttemptAt.IsZero() && !r.NextAttemptAt.After(m.clock.at)
 	})
 	slices.SortStableFunc(ids, func(a, b string) int {
 		return cmp.Or(m.records[a].NextAttemptAt.Compare(m.records[b].NextAttemptAt), cmp.Compare(a, b))
 	})
-	return ids
+	for _, id := range ids {
+		due = append(due, store.DueClient{ID: id, Source: m.records[id].Source})
+	}
+	if class != dcr.Urgent {
+		return due
+	}
+	turn := map[store.DueClient]int{}
+	met := map[string]int{} // when each source had its first turn
+	count := map[string]int{}
+	for i, d := range due {
+		turn[d] = count[d.Source]
+		if count[d.Source]++; count[d.Source] == 1 {
+			met[d.Source] = i
+		}
+	}
+	slices.SortFunc(due, func(a, b store.DueClient) int {
+		return cmp.Or(turn[a]-turn[b], met[a.Source]-met[b.Source])
+	})
+	return due
 }
 
 // TestModel does thousands of random things to a ledger and to its model, and
@@ -191,9 +202,14 @@ func TestModel(t *testing.T) {
 func runModel(t *testing.T, seed uint64, steps int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	c := newClock()
-	m := &model{clock: c, records: map[string]dcr.Record{}, seen: map[string]time.Time{}, feeds: map[dcr.Feed]dcr.FeedStatus{}}
+	m := &model{clock: c, records: map[string]dcr.Record{}, seen: map[string]time.Time{}, feeds: map[dcr.Feed]dcr.FeedStatus{}, holds: map[string]dcr.Hold{}}
 	path := filepath.Join(t.TempDir(), "grantd.db")
-	l := storetest.Open(t, at(path), c.option)
+	open := func() *store.Ledger {
+		l := storetest.Open(t, at(path), c.option)
+		store.SetPrefix(l, modelPrefix)
+		return l
+	}
+	l := open()
 	working := map[string]dcr.Record{} // read by a worker, to be saved later
 	for step := range steps {
 		c.advance(time.Duration(rnd.Int64N(int64(time.Minute))))
@@ -201,7 +217,9 @@ func runModel(t *testing.T, seed uint64, steps int) {
 		var err error
 		what := ""
 		switch p := rnd.IntN(100); {
-		case p < 45:
+		case p < 25:
+			what, got, want, err = sweepSomething(t.Context(), rnd, l, m, step)
+		case p < 50:
 			b := randomBatch(rnd, step, c.at)
 			what = fmt.Sprintf("record %+v", b)
 			want = m.record(b)
@@ -243,7 +261,7 @@ func runModel(t *testing.T, seed uint64, steps int) {
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
-			l = storetest.Open(t, at(path), c.option)
+			l = open()
 			what = "reopen"
 		default:
 			what = "look"
@@ -283,6 +301,7 @@ func randomBatch(rnd *rand.Rand, step int, now time.Time) store.Batch {
 			ClientID: id, LogID: fmt.Sprint("log", step, ".", n),
 			Registration: dcr.RegistrationDCR, Audience: storetest.Audience, Name: "n" + id, At: now.Add(-time.Second),
 		}
+		s.SourceIP = pick(rnd, slices.Sorted(maps.Keys(sources())))
 		if rnd.IntN(3) == 0 { // again
 			s.LogID = fmt.Sprint("log", rnd.IntN(step+1), ".", n)
 		}
@@ -309,11 +328,16 @@ func randomOutcome(rnd *rand.Rand, r dcr.Record, now time.Time, digest string) d
 	r.Digest = digest
 	r.NextAttemptAt, r.Attempts = time.Time{}, 0
 	r.GrantID = []string{"", "cgr_" + r.ClientID}[rnd.IntN(2)]
+	r.GrantMade = r.GrantID != "" && rnd.IntN(2) == 0
+	r.SecurityMode = []dcr.SecurityMode{"", dcr.Strict}[rnd.IntN(2)]
 	if rnd.IntN(3) == 0 {
 		r.NextAttemptAt, r.Class = now.Add(time.Duration(rnd.Int64N(int64(5*time.Minute)))), []dcr.Class{dcr.Urgent, dcr.Background}[rnd.IntN(2)]
 		r.Attempts, r.LastError, r.Reason, r.Message = 1+rnd.IntN(5), dcr.ServerError, dcr.MissingScope, "words"
 	}
 	o := dcr.Outcome{Record: r}
+	if rnd.IntN(4) == 0 {
+		o.Holds = []dcr.Hold{{Scope: dcr.HoldField, ClientID: r.ClientID, Field: dcr.StepGrant, Until: now.Add(time.Hour), Times: 1 + rnd.IntN(9)}}
+	}
 	for range rnd.IntN(3) {
 		o.Changes = append(o.Changes, dcr.Change{Step: dcr.StepGrant, At: now})
 	}
@@ -383,6 +407,11 @@ func compare(t *testing.T, l *store.Ledger, m *model) {
 		t.Fatal(err)
 	}
 	diff(t, feeds, m.feeds)
+	holds, err := l.Holds(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, holds, m.heldNow())
 	if err := l.Check(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestDue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			diff(t, ids, tt.ids)
+			diff(t, idsOf(ids), tt.ids)
 			if !next.Equal(tt.next) {
 				t.Errorf("next %v, want %v", next, tt.next)
 			}
@@ -99,7 +100,7 @@ func TestRequeue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			diff(t, ids, tt.want)
+			diff(t, idsOf(ids), tt.want)
 			diff(t, client(t, l, tt.want[0]).Cause, cause)
 			if settled, err := l.Save(t.Context(), dcr.Outcome{Record: working}); settled || err != nil {
 				t.Errorf("a save from before settled (%v) or failed: %v", settled, err)
@@ -125,6 +126,26 @@ func TestRequeueKeepsTheCause(t *testing.T) {
 	diff(t, client(t, l, "blocked").Cause, cause)
 }
 
+// unchecked are the clients that wait to be checked against a configuration.
+func unchecked(t *testing.T, l *store.Ledger) (ids []string) {
+	t.Helper()
+	for q := (store.Query{Phase: dcr.Pending, Limit: 1000}); ; {
+		page, next, err := l.Clients(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page {
+			if r.Reason == dcr.Unchecked {
+				ids = append(ids, r.ClientID)
+			}
+		}
+		if q.After = next; next == "" {
+			return ids
+		}
+	}
+}
+
+// A new digest turns clients pending for the sweep, and makes nobody due.
 func TestSetDigest(t *testing.T) {
 	c := newClock()
 	l := storetest.Open(t, c.option)
@@ -132,39 +153,45 @@ func TestSetDigest(t *testing.T) {
 	record(t, l, registered("fresh", "log-fresh"))
 	record(t, l, registered("checked", "log-checked"))
 	settle(t, l, "checked", dcr.Ready, func(r *dcr.Record) { r.Digest = "d2" })
-	working := client(t, l, "ready")
-
+	record(t, l, registered("listed", "log-listed"))
+	settle(t, l, "listed", dcr.Refused, func(r *dcr.Record) { r.LastCheckedAt, r.SecurityMode = c.at, dcr.Strict })
+	record(t, l, registered("stuck", "log-stuck"))
+	settle(t, l, "stuck", dcr.Blocked, func(r *dcr.Record) {
+		r.LastCheckedAt, r.SecurityMode, r.Attempts, r.NextAttemptAt, r.Class = c.at, dcr.Strict, 3, c.at.Add(time.Hour), dcr.Background
+	})
+	before := map[string]dcr.Record{}
+	all := []string{"blocked", "checked", "failing", "fresh", "gone", "listed", "pending", "ready", "refused", "stuck"}
+	for _, id := range all {
+		before[id] = client(t, l, id)
+	}
 	n, err := l.SetDigest(t.Context(), "d2")
-	if err != nil || n != 6 {
-		t.Errorf("%d requeued, want 6; error %v", n, err)
+	if err != nil || n != 7 {
+		t.Errorf("%d turned pending, want 7; error %v", n, err)
 	}
-	ids, _, err := l.Due(t.Context(), dcr.Background, c.at, 10)
-	if err != nil {
-		t.Fatal(err)
+	waiting := []string{"blocked", "failing", "fresh", "listed", "pending", "ready", "stuck"}
+	diff(t, unchecked(t, l), waiting)
+	config := dcr.Cause{Feed: dcr.FeedConfig, Digest: "d2"}
+	for _, id := range all {
+		want, got := before[id], client(t, l, id)
+		if slices.Contains(waiting, id) {
+			want.Phase, want.Reason, want.Message, want.Seq = dcr.Pending, dcr.Unchecked, "", got.Seq
+			if got.Seq <= before[id].Seq {
+				t.Errorf("%s has the old sequence number", id)
+			}
+			if id != "fresh" && id != "failing" { // not looked at even once
+				want.Cause = config
+			}
+		}
+		diff(t, got, want)
 	}
-	diff(t, ids, []string{"blocked", "pending", "ready", "refused"})
-	r := client(t, l, "refused")
-	if r.Phase != dcr.Pending || r.Reason != dcr.Unchecked || r.Class != dcr.Background {
-		t.Errorf("the refused one: %+v", r)
-	}
-	diff(t, r.Cause, dcr.Cause{Feed: dcr.FeedConfig, Digest: "d2"})
-	if r := client(t, l, "fresh"); r.Class != dcr.Urgent || r.Cause.LogID != "log-fresh" {
-		t.Errorf("the fresh one lost its urgency or its cause: %+v", r)
-	}
-	if r := client(t, l, "checked"); r.Phase != dcr.Ready {
-		t.Errorf("the one checked already: %+v", r)
-	}
-	if r := client(t, l, "gone"); r.Phase != dcr.Gone || !r.NextAttemptAt.IsZero() {
-		t.Errorf("the gone one: %+v", r)
-	}
-	if settled, err := l.Save(t.Context(), dcr.Outcome{Record: working}); settled || err != nil {
+	if settled, err := l.Save(t.Context(), dcr.Outcome{Record: before["ready"]}); settled || err != nil {
 		t.Errorf("a save from before settled (%v) or failed: %v", settled, err)
 	}
 	if digest, err := l.Digest(t.Context()); digest != "d2" || err != nil {
 		t.Errorf("digest %q, error %v", digest, err)
 	}
 	if n, err := l.SetDigest(t.Context(), "d2"); n != 0 || err != nil {
-		t.Errorf("the same digest again: %d requeued, error %v", n, err)
+		t.Errorf("the same digest again: %d, error %v", n, err)
 	}
 }
 
@@ -202,22 +229,7 @@ func TestSetDigestInterrupted(t *testing.T) {
 	if n, err := l.SetDigest(t.Context(), "d1"); n != clients-1 || err != nil {
 		t.Errorf("%d requeued, error %v", n, err)
 	}
-	unchecked := 0
-	for after := ""; ; {
-		page, next, err := l.Clients(t.Context(), store.Query{Phase: dcr.Pending, Limit: 1000, After: after})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range page {
-			if r.Reason == dcr.Unchecked {
-				unchecked++
-			}
-		}
-		if after = next; next == "" {
-			break
-		}
-	}
-	if unchecked != clients-1 {
-		t.Errorf("%d are unchecked, want %d", unchecked, clients-1)
+	if n := len(unchecked(t, l)); n != clients-1 {
+		t.Errorf("%d are unchecked, want %d", n, clients-1)
 	}
 }

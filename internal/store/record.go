@@ -52,9 +52,7 @@ type Recorded struct {
 // Only sightings of kind registered create records. Others of unknown clients
 // are counted and dropped. Denied ones count for the ledger's audience only.
 func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
-	switch b.Feed {
-	case dcr.FeedWebhook, dcr.FeedPoll, dcr.FeedSweep:
-	default:
+	if !isFeed(b.Feed) {
 		return Recorded{}, fmt.Errorf("record: %q is not a feed", b.Feed)
 	}
 	now := l.now()
@@ -222,10 +220,7 @@ func (r *recorder) client(id string, s dcr.Sighting) error {
 		}
 		rec.LastDeniedAt = r.now
 	}
-	if err := r.makeDue(&rec, r.now, s.Class, r.cause(s)); err != nil {
-		return err
-	}
-	return r.put(old, rec)
+	return r.due(old, rec, s)
 }
 
 // create makes the record of a client that just appeared.
@@ -239,14 +234,23 @@ func (r *recorder) create(s dcr.Sighting) error {
 		FirstSeenAt:   r.now,
 		FirstSeenFeed: r.feed,
 		RegisteredAt:  s.At,
+		Unadopted:     !r.ledger.feeds.swept(),
 	}
 	if rec.Registration == "" {
 		rec.Registration = dcr.RegistrationUnknown
 	}
+	return r.due(dcr.Record{}, rec, s)
+}
+
+// due stores a record that the sighting is reason to look at.
+func (r *recorder) due(old, rec dcr.Record, s dcr.Sighting) error {
 	if err := r.makeDue(&rec, r.now, s.Class, r.cause(s)); err != nil {
 		return err
 	}
-	return r.put(dcr.Record{}, rec)
+	if s.Class == dcr.Urgent {
+		rec.Source = sourceOf(r.ledger.prefix, s.SourceIP)
+	}
+	return r.put(old, rec)
 }
 
 // blocked makes blocked clients due: what they wait for may have been mended.

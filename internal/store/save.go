@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,21 +10,21 @@ import (
 	"grantd/internal/dcr"
 )
 
-// Save stores an outcome and journals its changes, in one transaction that
-// concurrent callers share. It reports false when the client was made due
-// again since the record was read: what was observed is kept, but the record
-// stays due, for the newer cause. It returns ErrNotFound for a client without
-// a record. The changes are journalled in all three cases, since they were
-// made.
+// Save stores an outcome with its holds and journals its changes, in one
+// transaction that concurrent callers share. It reports false when the client
+// was made due again since the record was read: what was observed is kept, but
+// the record stays due, for the newer cause. It returns ErrNotFound for a
+// client without a record. The changes are journalled in all three cases,
+// since they were made, and the holds are set.
 func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err error) {
-	if err := validate(o.Record); err != nil {
+	if err := errors.Join(validate(o.Record), validateHolds(o.Holds)); err != nil {
 		return false, fmt.Errorf("save: %w", err)
 	}
 	now := l.now()
 	var missing error
 	err = l.update(ctx, func(t tx) error {
 		settled, missing = false, nil
-		if err := t.addJournal(o, now); err != nil {
+		if err := errors.Join(t.addChanges(o, now), t.putHolds(o.Holds, now)); err != nil {
 			return err
 		}
 		stored, err := t.record(o.Record.ClientID)
@@ -51,7 +50,7 @@ func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err err
 func merge(stored, saved dcr.Record, settled bool) dcr.Record {
 	r := saved
 	r.FirstSeenAt, r.FirstSeenFeed = stored.FirstSeenAt, stored.FirstSeenFeed
-	r.RegisteredAt = stored.RegisteredAt
+	r.RegisteredAt, r.Source = stored.RegisteredAt, stored.Source
 	r.LastUsedAt = later(stored.LastUsedAt, saved.LastUsedAt)
 	r.LastDeniedAt = later(stored.LastDeniedAt, saved.LastDeniedAt)
 	if r.Registration == "" || r.Registration == dcr.RegistrationUnknown {
@@ -60,6 +59,7 @@ func merge(stored, saved dcr.Record, settled bool) dcr.Record {
 	if !stored.ReadyAt.IsZero() { // the first time only
 		r.ReadyAt, r.TimeToReady = stored.ReadyAt, stored.TimeToReady
 	}
+	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if !settled {
 		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
 		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
@@ -81,30 +81,15 @@ func validate(r dcr.Record) error {
 	}
 }
 
-// addJournal appends the outcome's changes to the journal.
-func (t tx) addJournal(o dcr.Outcome, now time.Time) error {
+// addChanges journals the outcome's changes.
+func (t tx) addChanges(o dcr.Outcome, now time.Time) error {
 	cause := o.Record.Cause
 	if cause.Digest == "" {
 		cause.Digest = o.Record.Digest
 	}
 	for _, c := range o.Changes {
-		seq, err := t.journal().NextSequence()
-		if err != nil {
-			return fmt.Errorf("number journal entry: %w", err)
-		}
-		if c.At.IsZero() {
-			c.At = now
-		}
-		c.At = c.At.UTC().Round(0)
-		v, err := json.Marshal(dcr.JournalEntry{Seq: seq, ClientID: o.Record.ClientID, Change: c, Cause: cause})
-		if err != nil {
-			return fmt.Errorf("encode journal entry: %w", err)
-		}
-		if err := t.journal().Put(seqKey(seq), v); err != nil {
-			return fmt.Errorf("put journal entry: %w", err)
-		}
-		if err := t.journalClients().Put(journalClientKey(o.Record.ClientID, seq), nil); err != nil {
-			return fmt.Errorf("index journal entry: %w", err)
+		if err := t.addJournal(dcr.JournalEntry{ClientID: o.Record.ClientID, Change: c, Cause: cause}, now); err != nil {
+			return err
 		}
 	}
 	return nil

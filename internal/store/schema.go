@@ -25,6 +25,8 @@ const (
 	bucketSeenTimes      = "seen_times"
 	bucketFeeds          = "feeds"
 	bucketFacts          = "facts"
+	bucketHolds          = "holds"
+	bucketHoldTimes      = "hold_times"
 )
 
 // Keys of the meta bucket.
@@ -52,6 +54,8 @@ func (t tx) seen() *bolt.Bucket           { return t.Bucket([]byte(bucketSeen)) 
 func (t tx) seenTimes() *bolt.Bucket      { return t.Bucket([]byte(bucketSeenTimes)) }
 func (t tx) feeds() *bolt.Bucket          { return t.Bucket([]byte(bucketFeeds)) }
 func (t tx) facts() *bolt.Bucket          { return t.Bucket([]byte(bucketFacts)) }
+func (t tx) holds() *bolt.Bucket          { return t.Bucket([]byte(bucketHolds)) }
+func (t tx) holdTimes() *bolt.Bucket      { return t.Bucket([]byte(bucketHoldTimes)) }
 
 // uint64Size is the length of a time or sequence number in a key.
 const uint64Size = 8
@@ -130,6 +134,19 @@ func parseJournalClient(k []byte) (id string, seq uint64, ok bool) {
 	}
 	seq, ok = parseSeq(rest)
 	return string(name), seq, ok
+}
+
+// holdKey tells holds apart and orders them by scope, client and field.
+func holdKey(h dcr.Hold) []byte {
+	return []byte(string(h.Scope) + "\x00" + h.ClientID + "\x00" + string(h.Field))
+}
+
+// holdTimeKey is the hold's key in the index by its end, nil when it has none.
+func holdTimeKey(h dcr.Hold) []byte {
+	if h.Until.IsZero() {
+		return nil
+	}
+	return append(timeKey(h.Until), holdKey(h)...)
 }
 
 // logKey is what a log id is remembered by. Hashed, because its length is the

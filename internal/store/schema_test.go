@@ -24,6 +24,8 @@ func keyForms() map[string]string {
 		"<log id hash>": `[\s\S]{16}`,
 		"<feed>":        `(webhook|poll|sweep)`,
 		"<key>":         `.+`,
+		"<scope>":       `(field|client|all)`,
+		"<field>":       `[a-z_]*`,
 		"·":             ``,
 		"␀":             `\x00`,
 	}
@@ -92,7 +94,7 @@ func TestSchemaIsDrawn(t *testing.T) {
 				}
 				found[form] = true
 				switch string(name) {
-				case "clients", "journal", "feeds":
+				case "clients", "journal", "feeds", "holds":
 					if !json.Valid(v) {
 						t.Errorf("the value of %q in bucket %s is not JSON", k, name)
 					}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"grantd/internal/dcr"
+)
+
+const (
+	// holdKept is how long a hold is kept after its time is over. Until then it
+	// counts as one in a row.
+	holdKept = 24 * time.Hour
+	// maxHolds bounds how many are kept. The one that ends first makes room.
+	maxHolds = 10_000
+	// maxField bounds the name of a hold's step, in bytes.
+	maxField = 64
+	// pruneHolds is how many a new hold makes forgotten at most.
+	pruneHolds = 16
+	// countHolds is their counter.
+	countHolds = "holds"
+)
+
+// Holds returns all holds kept, sorted by scope, client and field; also those
+// whose time is over: they count in a row.
+func (l *Ledger) Holds(ctx context.Context) ([]dcr.Hold, error) {
+	var holds []dcr.Hold
+	err := l.view(ctx, func(t tx) error {
+		c := t.holds().Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			h, err := decodeHold(k, v)
+			if err != nil {
+				return err
+			}
+			holds = append(holds, h)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return holds, nil
+}
+
+func decodeHold(k, v []byte) (dcr.Hold, error) {
+	var h dcr.Hold
+	if err := json.Unmarshal(v, &h); err != nil {
+		return dcr.Hold{}, fmt.Errorf("%w: hold %q: %w", ErrCorrupt, k, err)
+	}
+	if !bytes.Equal(holdKey(h), k) {
+		return dcr.Hold{}, fmt.Errorf("%w: hold %q is %q", ErrCorrupt, k, holdKey(h))
+	}
+	return h, nil
+}
+
+func validateHolds(holds []dcr.Hold) error {
+	for _, h := range holds {
+		ok := h.ClientID == "" || dcr.ValidClientID(h.ClientID)
+		switch h.Scope {
+		case dcr.HoldField:
+			ok = ok && h.Field != "" && len(h.Field) <= maxField && !strings.Contains(string(h.Field), "\x00")
+		case dcr.HoldClient:
+			ok = ok && h.ClientID != "" && h.Field == ""
+		case dcr.HoldAll:
+			ok = h.ClientID == "" && h.Field == ""
+		default:
+			ok = false
+		}
+		if !ok {
+			return fmt.Errorf("hold of scope %q, client %.128q and field %.64q is none", h.Scope, h.ClientID, h.Field)
+		}
+	}
+	return nil
+}
+
+// putHolds sets holds. One of the same scope, client and field is replaced.
+func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
+	for _, h := range holds {
+		h.Since, h.Until = h.Since.UTC().Round(0), h.Until.UTC().Round(0)
+		if err := t.forgetHold(holdKey(h)); err != nil {
+			return err
+		}
+		if err := t.makeRoom(now); err != nil {
+			return err
+		}
+		v, err := json.Marshal(h)
+		if err != nil {
+			return fmt.Errorf("encode hold: %w", err)
+		}
+		if err := t.holds().Put(holdKey(h), v); err != nil {
+			return fmt.Errorf("put hold: %w", err)
+		}
+		if err := move(t.holdTimes(), nil, holdTimeKey(h), nil); err != nil {
+			return fmt.Errorf("index hold: %w", err)
+		}
+		if err := t.addCount(countHolds, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom forgets holds whose time is long over and, when there are too many,
+// the one that ends first. Holds without an end are set by people and stay.
+func (t tx) makeRoom(now time.Time) error {
+	for range pruneHolds {
+		n, err := t.count(countHolds)
+		if err != nil {
+			return err
+		}
+		k, _ := t.holdTimes().Cursor().First()
+		until, ok := parseTime(k)
+		if !ok || n < maxHolds && now.Sub(until) <= holdKept {
+			return nil
+		}
+		if err := t.forgetHold(bytes.Clone(k[uint64Size:])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetHold removes a hold, if it is there.
+func (t tx) forgetHold(key []byte) error {
+	v := t.holds().Get(key)
+	if v == nil {
+		return nil
+	}
+	h, err := decodeHold(key, v)
+	if err != nil {
+		return err
+	}
+	if err := move(t.holdTimes(), holdTimeKey(h), nil, nil); err != nil {
+		return err
+	}
+	if err := t.holds().Delete(key); err != nil {
+		return err
+	}
+	return t.addCount(countHolds, -1)
+}
