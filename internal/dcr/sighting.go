@@ -79,7 +79,7 @@ type Sighting struct {
 	Registration  Registration
 	Name          string   // as the log has it, possibly masked; may be empty
 	Callbacks     []string // as the log has them: may demote a client, never approve it
-	Audience      string   // Denied only: the API it was denied for
+	Audience      string   // the API it was denied for, or that a grant is for as the log has it
 	Actor         Actor    // zero when the entry does not say
 	SourceIP      string   // the address of whoever registered; for fairness only, never stored
 	CorrelationID string   // references.correlation_id, by which own writes are known

@@ -41,7 +41,7 @@ func (c call) change() ([]dcr.Sighting, Flaw) {
 		case cimdPath:
 			return c.registration(dcr.RegistrationCIMD)
 		case grantsPath:
-			return c.grantMade()
+			return c.ofAPI(c.grantMade())
 		}
 		return nil, none
 	}
@@ -49,7 +49,7 @@ func (c call) change() ([]dcr.Sighting, Flaw) {
 		return c.clientEdited(rest)
 	}
 	if rest, ok := c.under(grantsPath); ok {
-		return c.grantEdited(rest)
+		return c.ofAPI(c.grantEdited(rest))
 	}
 	if rest, ok := c.under(connectionsPath); ok {
 		return c.connectionEdited(rest)
@@ -142,6 +142,18 @@ func (c call) grantEdited(rest string) ([]dcr.Sighting, Flaw) {
 		}
 	}
 	return grantChanged(id)
+}
+
+// ofAPI adds which API the grant is for, as far as the entry says.
+func (c call) ofAPI(found []dcr.Sighting, flaw Flaw) ([]dcr.Sighting, Flaw) {
+	for i := range found {
+		for _, body := range []value{c.body, c.answer} { // the answer has the last word
+			if named, bad := body.members("audience"); bad == none && len(named[0]) > len(`""`) && len(named[0]) <= maxAudience {
+				found[i].Audience = named[0].hint()
+			}
+		}
+	}
+	return found, flaw
 }
 
 func clientChanged(v value) ([]dcr.Sighting, Flaw) {

@@ -41,9 +41,10 @@ type IntakeOptions struct {
 	TenantChanged func()
 	// OnTaken is told of every delivery that was read, for metrics and health.
 	OnTaken func(Taken)
-	// Demote reports whether a client that just registered can wait in the
-	// background class: what its log entry says may put it back, and never
-	// decides what is done with it.
+	// Demote reports whether a client that just registered, or whose grant of
+	// an API (Sighting.Audience) was made or edited, can wait in the background
+	// class: what the log entry says may put it back, and never decides what is
+	// done with it.
 	Demote func(dcr.Sighting) bool
 }
 
@@ -171,7 +172,7 @@ func (i *Intake) relevant(sightings []dcr.Sighting) []dcr.Sighting {
 		if (s.ConnectionID != "" || s.APIID != "") && !i.opt.Concerns(s) {
 			continue
 		}
-		if s.Kind == dcr.Registered && i.opt.Demote(s) {
+		if (s.Kind == dcr.Registered || s.Kind == dcr.Changed && s.Audience != "") && i.opt.Demote(s) {
 			s.Class = dcr.Background
 		}
 		kept = append(kept, s)

@@ -18,6 +18,7 @@ import (
 	"grantd/internal/dcr"
 	"grantd/internal/feed"
 	"grantd/internal/store"
+	"grantd/internal/store/storetest"
 )
 
 func TestTake(t *testing.T) {
@@ -229,6 +230,40 @@ func TestTakeDemotes(t *testing.T) {
 	it.take(t, dcr.FeedWebhook, lines(edits("l3", "tpc_bad", noon())))
 	if r, err := it.ledger.Client(t.Context(), "tpc_bad"); err != nil || r.Class != dcr.Urgent {
 		t.Errorf("edited: class %q, %v, want urgent", r.Class, err)
+	}
+}
+
+// Nor does a grant of another API make a client urgent, as far as the log says.
+func TestTakeDemotesGrantsOfOthers(t *testing.T) {
+	const ours = storetest.Audience
+	tests := []struct {
+		name            string
+		asked, answered string
+		want            dcr.Class
+	}{
+		{"ours", ours, ours, dcr.Urgent},
+		{"of another", "https://other", "https://other", dcr.Background},
+		{"the answer has the last word", "https://other", ours, dcr.Urgent},
+		{"in the request alone", "https://other", "", dcr.Background},
+		{"not said", "", "", dcr.Urgent},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			it := newIntakeTest(t, func(o *feed.IntakeOptions) {
+				o.Demote = func(s dcr.Sighting) bool { return s.Kind == dcr.Registered || s.Audience != ours }
+			})
+			it.take(t, dcr.FeedWebhook, lines(registers("l1", "tpc_a", noon())))
+			grant := logged{
+				id: "l2", kind: "sapi", at: noon(), method: "patch", path: "/api/v2/client-grants/cgr_1", status: 200,
+				request: map[string]any{"audience": tt.asked}, response: map[string]any{"client_id": "tpc_a", "audience": tt.answered},
+			}
+			if got := it.take(t, dcr.FeedWebhook, lines(grant)); got.Sightings != 1 {
+				t.Errorf("receipt %+v", got)
+			}
+			if r, err := it.ledger.Client(t.Context(), "tpc_a"); err != nil || r.Class != tt.want || r.Cause.LogID != "l2" {
+				t.Errorf("class %q, cause %+v, %v, want %q", r.Class, r.Cause, err, tt.want)
+			}
+		})
 	}
 }
 

@@ -144,8 +144,8 @@ func TestPollAfterAGap(t *testing.T) {
 // the overlap, which holds all of it, would never come to its end.
 func TestPollBound(t *testing.T) {
 	pt := newPollTest(t)
-	pt.log.add("a", 12_000, noon().Add(-time.Hour), 10*time.Millisecond)
-	for i, want := range []int{50, 50, 22, 1} {
+	pt.log.add("a", 5_500, noon().Add(-time.Hour), 10*time.Millisecond)
+	for i, want := range []int{50, 6, 1} {
 		n, _ := pt.tick(t)
 		if n != want {
 			t.Errorf("tick %d: %d calls, want %d", i, n, want)
@@ -153,27 +153,27 @@ func TestPollBound(t *testing.T) {
 		if got := pt.polled[i]; got.Reason != "" || got.Calls != n {
 			t.Errorf("tick %d: told of %+v", i, got)
 		}
-		if done := !pt.status(t, dcr.FeedPoll).LastSuccessAt.IsZero(); done != (i >= 2) {
+		if done := !pt.status(t, dcr.FeedPoll).LastSuccessAt.IsZero(); done != (i >= 1) {
 			t.Errorf("tick %d: all is read: %v", i, done)
 		}
 		pt.clock.advance(15 * time.Second)
 	}
-	if got := len(pt.clients(t)); got != 12_000 || newSightings(pt) != got {
-		t.Errorf("%d clients, %d sightings, want 12000", got, newSightings(pt))
+	if got := len(pt.clients(t)); got != 5_500 || newSightings(pt) != got {
+		t.Errorf("%d clients, %d sightings, want 5500", got, newSightings(pt))
 	}
 }
 
 // A restart in the middle of a backlog goes on from the checkpoint.
 func TestPollBoundSurvivesARestart(t *testing.T) {
 	pt := newPollTest(t)
-	pt.log.add("a", 6_000, noon().Add(-time.Hour), 100*time.Millisecond)
+	pt.log.add("a", 5_500, noon().Add(-time.Hour), 100*time.Millisecond)
 	pt.tick(t)
 	pt.start()
 	if n, _ := pt.tick(t); n > 30 {
 		t.Errorf("%d calls for the rest", n)
 	}
-	if got := len(pt.clients(t)); got != 6_000 || newSightings(pt) != got {
-		t.Errorf("%d clients, %d sightings, want 6000", got, newSightings(pt))
+	if got := len(pt.clients(t)); got != 5_500 || newSightings(pt) != got {
+		t.Errorf("%d clients, %d sightings, want 5500", got, newSightings(pt))
 	}
 }
 
@@ -181,14 +181,14 @@ func TestPollBoundSurvivesARestart(t *testing.T) {
 func TestPollBoundFindsLateEntries(t *testing.T) {
 	pt := newPollTest(t)
 	pt.tick(t)
-	const entries, each = 8_000, 10 * time.Millisecond // all within the overlap
+	const entries, each = 6_000, 10 * time.Millisecond // all within the overlap
 	pt.log.add("a", entries, noon(), each)
 	for i := range pt.log.entries {
 		e := &pt.log.entries[i]
 		e.from = e.at.Add(time.Duration(i*7919%115_000) * time.Millisecond)
 	}
 	most := 0
-	for range 18 {
+	for range 14 {
 		pt.clock.advance(15 * time.Second)
 		n, _ := pt.tick(t)
 		most = max(most, n)
