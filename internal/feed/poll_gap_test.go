@@ -177,27 +177,34 @@ func TestPollBoundSurvivesARestart(t *testing.T) {
 	}
 }
 
-// What comes to light late is found, also by a poll that is never done.
+// What comes to light late is found, also by polls that are cut short one after
+// the other: none begins behind what could still be hidden from the one before.
 func TestPollBoundFindsLateEntries(t *testing.T) {
 	pt := newPollTest(t)
-	pt.tick(t)
-	const entries, each = 6_000, 10 * time.Millisecond // all within the overlap
-	pt.log.add("a", entries, noon(), each)
+	pt.start(func(o *feed.PollerOptions) { o.Overlap = 15 * time.Second })
+	pt.log.add("a", 5_050, noon().Add(-3*time.Second), 400*time.Microsecond)
+	pt.log.add("b", 5_050, noon().Add(12900*time.Millisecond), 400*time.Microsecond)
 	for i := range pt.log.entries {
-		e := &pt.log.entries[i]
-		e.from = e.at.Add(time.Duration(i*7919%115_000) * time.Millisecond)
+		pt.log.entries[i].from = pt.log.entries[i].at
 	}
-	most := 0
-	for range 14 {
+	pt.log.entries = append(pt.log.entries, hidden{
+		logged: registers("late", "late", noon().Add(-2*time.Second)), from: noon().Add(12 * time.Second),
+	})
+	cut := 0
+	for range 5 {
+		if n, _ := pt.tick(t); n == 50 {
+			cut++
+		}
 		pt.clock.advance(15 * time.Second)
-		n, _ := pt.tick(t)
-		most = max(most, n)
 	}
-	if got := len(pt.clients(t)); got != entries {
-		t.Errorf("%d clients found, want %d", got, entries)
+	if cut < 2 {
+		t.Errorf("%d polls were cut short: the test is too small", cut)
 	}
-	if most != 50 {
-		t.Errorf("at most %d calls a tick, want 50: the test is too small", most)
+	if _, err := pt.ledger.Client(t.Context(), "late"); err != nil {
+		t.Error(err)
+	}
+	if got := len(pt.clients(t)); got != len(pt.log.entries) {
+		t.Errorf("%d clients, want %d", got, len(pt.log.entries))
 	}
 }
 
@@ -230,5 +237,22 @@ func TestPollAfterTheClockWentBack(t *testing.T) {
 	pt.clock.advance(80 * time.Hour) // beyond the checkpoint: as ever
 	if _, got := pt.tick(t); !got.Equal(pt.clock.now().Add(-10 * time.Minute)) {
 		t.Errorf("checkpoint %v at %v", got, pt.clock.now())
+	}
+}
+
+// Where a poll left off is no use either when the clock went back behind it.
+func TestPollAfterTheClockWentBackInABacklog(t *testing.T) {
+	pt := newPollTest(t)
+	pt.clock.advance(72 * time.Hour)
+	pt.log.before = func(int) error { return errors.New("broken") }
+	if err := pt.Tick(t.Context()); err == nil {
+		t.Fatal("the poll ended well")
+	}
+	pt.log.before = nil
+	pt.clock.advance(-72 * time.Hour)
+	pt.log.add("a", 1, noon().Add(-time.Minute), 0)
+	pt.tick(t)
+	if got := pt.clients(t); len(got) != 1 {
+		t.Errorf("clients %v", got)
 	}
 }
