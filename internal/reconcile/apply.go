@@ -87,10 +87,16 @@ func (j *job) applyConnect(ctx context.Context, o plan.Observed, part plan.Part)
 			a.changes = append(a.changes, *c)
 		}
 	}
-	if len(perClient) > 0 {
-		if a.changes, a.err = j.enableConnections(ctx, o.Client.ID, perClient); a.err == nil {
-			a.finding, a.err = j.readBack(ctx, o, part)
-		}
+	if len(perClient) == 0 {
+		return a
+	}
+	a.changes, a.err = j.enableConnections(ctx, o.Client.ID, perClient)
+	switch {
+	case a.err != nil:
+	case j.swept: // many at once: the next sweep looks, with one list for all
+		j.rec.Unread = true
+	default:
+		a.finding, a.err = j.readBack(ctx, o, part)
 	}
 	return a
 }

@@ -14,13 +14,14 @@ import (
 const (
 	// maxEnable is how many clients one PATCH /connections/{id}/clients takes.
 	maxEnable = 50
-	// linger is how long a batch waits for clients that are on their way.
-	linger = 20 * time.Millisecond
+	// linger is how long a batch waits for clients that are on their way, and
+	// backgroundLinger how long one does that nobody waits for.
+	linger, backgroundLinger = 20 * time.Millisecond, 250 * time.Millisecond
 )
 
 // enabler gathers clients that need a connection at about the same time into
-// one call. A batch is sent when it is full, when no other client is on its
-// way, or after linger; a lone client does not wait at all.
+// one call. A batch is sent when it is full or after linger, and an urgent one
+// also when no other client is on its way: then a lone client does not wait.
 type enabler struct {
 	tenant Connector
 	log    *slog.Logger
@@ -77,7 +78,9 @@ func (e *enabler) sendIfAlone() {
 		return
 	}
 	for _, b := range e.open {
-		e.send(b)
+		if b.class == dcr.Urgent {
+			e.send(b)
+		}
 	}
 }
 
@@ -123,6 +126,9 @@ func (e *enabler) leave(b *batch, clientID string) {
 }
 
 func (e *enabler) join(ctx context.Context, connectionID, clientID string, class dcr.Class) *batch {
+	if class != dcr.Background {
+		class = dcr.Urgent
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b := e.open[connectionID]
@@ -130,7 +136,11 @@ func (e *enabler) join(ctx context.Context, connectionID, clientID string, class
 		b = &batch{connectionID: connectionID, class: class, done: make(chan struct{}), results: map[string]enabled{}}
 		// The call serves them all, so one client's end must not end it.
 		b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-		b.timer = time.AfterFunc(linger, func() {
+		wait := backgroundLinger
+		if class == dcr.Urgent {
+			wait = linger
+		}
+		b.timer = time.AfterFunc(wait, func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.send(b)
@@ -139,8 +149,9 @@ func (e *enabler) join(ctx context.Context, connectionID, clientID string, class
 	}
 	b.ids = append(b.ids, clientID)
 	b.waiting++
-	if class == dcr.Urgent {
+	if class == dcr.Urgent && b.class != dcr.Urgent {
 		b.class = class
+		b.timer.Reset(linger)
 	}
 	if len(b.ids) == maxEnable {
 		e.send(b)

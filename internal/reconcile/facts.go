@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,21 @@ func (f *facts) invalidate() {
 	f.changes++
 	clear(f.conns)
 	clear(f.apis)
+}
+
+// concerns reports whether the connection or API with that id can be one of the
+// desired ones: it is, or not all of them are known by id.
+func (f *facts) concerns(d plan.Desired, connectionID, apiID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if connectionID != "" {
+		return slices.ContainsFunc(d.Connections, func(name string) bool {
+			c := f.conns[name].value.Connection
+			return c == nil || c.ID == connectionID
+		})
+	}
+	a := f.apis[d.Audience].value.API
+	return a == nil || a.ID == apiID || a.Identifier == apiID
 }
 
 // get returns the facts, each at most maxAge old, and the age of the oldest.

@@ -104,8 +104,7 @@ const (
 	retryMin, retryMax     = time.Second, 5 * time.Minute
 	recheckMin, recheckMax = 5 * time.Minute, time.Hour
 	freshRetry             = 2 * time.Second // a new client may not be visible everywhere at once
-	dryRunRecheck          = time.Hour
-	urgentAttempts         = 6 // failures after which a client is background work
+	urgentAttempts         = 6               // failures after which a client is background work
 )
 
 // backoff is the wait before attempt n+1, n ≥ 1: from lo doubling to hi, with

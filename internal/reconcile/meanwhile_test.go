@@ -123,6 +123,7 @@ func TestGrantExists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, setup{level: true, scopes: tc.scopes})
+			w.sweptBefore()
 			id := w.onboard(1)
 			g := w.tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: audience, Scopes: tc.have})
 			o := w.look(id)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -14,9 +15,12 @@ import (
 	"grantd/internal/plan"
 )
 
-// Options of a Reconciler. All are required but Now.
+// Options of a Reconciler. Tenant, Prefix, Settings and Logger are required.
 type Options struct {
 	Tenant Tenant
+	// Brakes are asked before anything is written; nil: there are none.
+	Brakes Brakes
+	Fights Fights
 	// Prefix begins every correlation id; at most 48 bytes. Auth0 cuts the
 	// header at 64. https://auth0.com/docs/api/management/v2
 	Prefix   string
@@ -35,8 +39,14 @@ type Reconciler struct {
 	settings atomic.Pointer[Settings]
 	facts    *facts
 	enabler  *enabler
+	brakes   Brakes
+	fights   Fights
 	// promoting is held while a connection is promoted to domain level.
 	promoting chan struct{}
+	// promotions are those that others undid.
+	promotions repairs
+	// observed is what a sweep saw of clients that are due since.
+	observed observations
 }
 
 // New returns a Reconciler.
@@ -44,7 +54,10 @@ func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Reconciler{tenant: o.Tenant, prefix: o.Prefix, log: o.Logger, now: o.Now, promoting: make(chan struct{}, 1)}
+	r := &Reconciler{
+		tenant: o.Tenant, prefix: o.Prefix, log: o.Logger, now: o.Now, promoting: make(chan struct{}, 1),
+		brakes: o.Brakes, fights: o.Fights.withDefaults(),
+	}
 	r.facts = newFacts(o.Tenant, o.Now)
 	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now)
 	r.settings.Store(&o.Settings)
@@ -57,6 +70,12 @@ func (r *Reconciler) SetSettings(s Settings) { r.settings.Store(&s) }
 
 // TenantChanged forgets what is known of connections and the API.
 func (r *Reconciler) TenantChanged() { r.facts.invalidate() }
+
+// Concerns reports whether an edited connection or API, of which the sighting
+// tells, can be one that configuration names.
+func (r *Reconciler) Concerns(s dcr.Sighting) bool {
+	return r.facts.concerns(r.settings.Load().Desired, s.ConnectionID, s.APIID)
+}
 
 // Warm fetches the facts ahead of the first client, who would wait for them.
 func (r *Reconciler) Warm(ctx context.Context) error {
@@ -73,16 +92,27 @@ func (r *Reconciler) correlationID() string {
 // Reconcile brings the record's client to the desired state, or finds out why
 // it cannot be. It never fails: what went wrong is in the outcome.
 func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome {
-	j := &job{r: r, s: r.settings.Load(), rec: rec, was: rec, started: r.now()}
+	j := r.job(r.settings.Load(), rec, r.log.With("client_id", rec.ClientID, "cause", rec.Cause))
 	j.ended = ctx.Err
-	j.log = r.log.With("client_id", rec.ClientID, "cause", rec.Cause)
 	ctx = auth0.WithCall(ctx, rec.Class, rec.Source)
 	j.pass = r.enabler.expect()
 	defer j.pass()
 	if err := contain(j.log, func() error { j.run(ctx); return nil }); err != nil {
 		j.failed(err)
 	}
-	return dcr.Outcome{Record: j.rec, Changes: j.changes}
+	return dcr.Outcome{Record: j.rec, Changes: j.changes, Holds: j.setHolds}
+}
+
+func (r *Reconciler) job(s *Settings, rec dcr.Record, log *slog.Logger) *job {
+	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), pass: func() {}, ended: func() error { return nil }}
+}
+
+// holds are the brakes that are set.
+func (r *Reconciler) holds(ctx context.Context) ([]dcr.Hold, error) {
+	if r.brakes == nil {
+		return nil, nil
+	}
+	return r.brakes.Holds(ctx)
 }
 
 // job is one record on its way through the reconciler.
@@ -96,11 +126,20 @@ type job struct {
 	started time.Time
 	ended   func() error // why the work is to end now, nil while it may go on
 	pass    func()       // says that no connection will be needed
+
+	holds    []dcr.Hold // that are kept
+	setHolds []dcr.Hold // that are to be set
+	swept    bool       // what is acted on was seen by a sweep
 }
 
 func (j *job) run(ctx context.Context) {
 	j.rec.Cause.Digest = j.s.Desired.Digest()
-	o, err := j.observe(ctx)
+	var err error
+	if j.holds, err = j.r.holds(ctx); err != nil {
+		j.failed(fmt.Errorf("read holds: %w", err))
+		return
+	}
+	o, err := j.look(ctx)
 	if errors.Is(err, errClientGone) {
 		j.gone()
 		return
@@ -115,10 +154,19 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	p, err := j.plan(ctx, &o)
+	if err == nil && j.swept && p.ReadsBefore(j.s.Desired, o) {
+		// What stands there is kept, so it must be what stands there now.
+		j.swept = false
+		if o.Grant, err = j.grant(ctx); err == nil {
+			p.Grant = plan.ComputeGrant(j.s.Desired, o)
+		}
+	}
 	if err != nil {
 		j.failed(err)
 		return
 	}
+	p = j.brake(p)
+	j.rec.Unread = false
 	if !p.Connect.Has(dcr.StepConnect) {
 		j.pass()
 	}
@@ -127,6 +175,18 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.settle(j.apply(ctx, o, p))
+	j.noteRepairs()
+}
+
+// look is what is known of the client: what a sweep saw just now, or else what
+// Auth0 says when asked.
+func (j *job) look(ctx context.Context) (plan.Observed, error) {
+	o, swept := j.r.observed.take(j.rec, j.s.Desired.Digest(), j.r.now())
+	if !swept {
+		return j.observe(ctx)
+	}
+	j.swept = true
+	return o, nil
 }
 
 // plan computes the plan. Before a cached fact is blamed for a client that

@@ -25,6 +25,7 @@ func (j *job) settle(res results) {
 	case res.made != nil:
 		j.rec.GrantMade = res.created || (j.rec.GrantMade && j.rec.GrantID == res.made.ID)
 		j.rec.GrantID = res.made.ID
+		j.rec.Unadopted = j.rec.Unadopted && !j.rec.GrantMade
 	case errors.Is(res.grant.err, errClientGone), reasonOf(res.grant.err) == dcr.ChangedMeanwhile:
 		j.rec.GrantID, j.rec.GrantMade = "", false // deleted meanwhile
 	}
@@ -53,6 +54,8 @@ func (j *job) settle(res results) {
 	switch {
 	case failure != nil:
 		j.failed(failure)
+	case blocker.Reason == dcr.ScopesUnknown:
+		j.waiting(blocker.Reason, blocker.Message)
 	case blocker.Reason != "":
 		j.blocked(blocker.Reason, blocker.Message)
 	default:
@@ -97,6 +100,16 @@ func (j *job) blocked(r dcr.Reason, message string) {
 	}
 	j.phase(dcr.Blocked, r, message)
 	j.again(backoff(j.rec.Attempts+1, recheckMin, recheckMax), dcr.Background, "")
+	if until := j.heldUntil(r); !until.IsZero() {
+		j.rec.NextAttemptAt = until
+	}
+}
+
+// waiting: nothing to be done before the desired state changes, and that will
+// make itself heard.
+func (j *job) waiting(r dcr.Reason, message string) {
+	j.phase(dcr.Pending, r, message)
+	j.done()
 }
 
 func (j *job) refused(r dcr.Reason, message string) {
@@ -157,9 +170,7 @@ func (j *job) planned(p plan.Plan) {
 	for _, s := range p.Steps() {
 		j.rec.Plan = append(j.rec.Plan, s.Change())
 	}
-	j.done()
-	j.again(dryRunRecheck, dcr.Background, "")
-	j.rec.Attempts = 0
+	j.done() // the next sweep plans anew
 	j.log.Info("[dcr] dry run", "steps", len(j.rec.Plan))
 }
 

@@ -1,0 +1,76 @@
+package reconcile
+
+import (
+	"sync"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+)
+
+const (
+	// observationAge is how old what a sweep saw may be to be acted on without
+	// reading it again.
+	observationAge = 15 * time.Minute
+	// maxObservations bounds how many are kept. No plan of Auth0's allows to act
+	// on more within observationAge.
+	maxObservations = 20_000
+)
+
+// observation is what a sweep saw of a client that is not as desired.
+type observation struct {
+	seq    uint64 // of the record, when it was seen
+	at     time.Time
+	digest string // of the desired state it was held against
+	seen   plan.Observed
+}
+
+// observations are kept until they are used, once, or too old.
+type observations struct {
+	// saving is held by a sweep from before it makes clients due until it has
+	// put what it saw, so that no worker looks for it in between.
+	saving sync.RWMutex
+
+	mu   sync.Mutex
+	byID map[string]observation
+}
+
+func (o *observations) put(id string, seen observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byID == nil {
+		o.byID = map[string]observation{}
+	}
+	if _, known := o.byID[id]; known || len(o.byID) < maxObservations {
+		o.byID[id] = seen
+	}
+}
+
+// take returns what was seen of the record's client, if it still holds.
+func (o *observations) take(rec dcr.Record, digest string, now time.Time) (plan.Observed, bool) {
+	o.saving.RLock()
+	defer o.saving.RUnlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	seen, ok := o.byID[rec.ClientID]
+	if !ok {
+		return plan.Observed{}, false
+	}
+	delete(o.byID, rec.ClientID)
+	age := now.Sub(seen.at)
+	if seen.seq != rec.Seq || seen.digest != digest || age < 0 || age > observationAge {
+		return plan.Observed{}, false
+	}
+	return seen.seen, true
+}
+
+// prune drops what is too old to be used, so that there is room for new ones.
+func (o *observations) prune(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, seen := range o.byID {
+		if now.Sub(seen.at) > observationAge {
+			delete(o.byID, id)
+		}
+	}
+}
