@@ -80,6 +80,8 @@ type CallInfo struct {
 	Status int           // 0 without an answer
 	Took   time.Duration // without the wait for the budget
 	Err    *Error        // nil when it succeeded
+	// Optional calls are done without where a scope is missing.
+	Optional bool
 }
 
 // callKey is the context key of a call's class and source.

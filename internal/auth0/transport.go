@@ -125,7 +125,7 @@ func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Err
 		failed.Reason = tokenReason(failed.Status)
 	}
 	if t.onCall != nil {
-		info := CallInfo{Op: op, Took: t.now().Sub(start), Err: failed}
+		info := CallInfo{Op: op, Took: t.now().Sub(start), Err: failed, Optional: opOf(ctx).optional}
 		if resp != nil {
 			info.Status = resp.StatusCode
 		}

@@ -27,10 +27,14 @@ const (
 // world is a tenant and a running grantd, warm: it has its token and knows the
 // connection and the API.
 type world struct {
-	tb     testing.TB
-	tenant *tenantsim.Tenant
-	daemon *child.Process
-	early  []registered // not delivered yet
+	tb      testing.TB
+	setup   setup
+	tenant  *tenantsim.Tenant
+	daemon  *child.Process
+	options child.Options
+	envFile string       // holds TOOL_SCOPES
+	state   string       // the state directory
+	early   []registered // not delivered yet
 }
 
 type setup struct {
@@ -85,24 +89,33 @@ func newWorld(tb testing.TB, s setup) *world {
 	tenant.AddConnection("google-oauth2", s.domainLevel)
 	tenant.AddAPI(audience, "notes:read", "notes:write")
 	tenant.SetLatency(50 * time.Millisecond)
-	w := &world{tb: tb, tenant: tenant}
+	dir := tb.TempDir()
+	w := &world{tb: tb, setup: s, tenant: tenant, envFile: filepath.Join(dir, "grantd.env"), state: filepath.Join(dir, "state")}
 	first := w.register(1)
 	w.early = w.register(s.early)
 	tenant.SetPlan(s.plan)
-	dir := tb.TempDir()
-	w.daemon, err = child.Start(tb.Context(), child.Options{Exe: build(tb), Args: []string{"serve"}, Env: []string{
+	if err := os.WriteFile(w.envFile, []byte("TOOL_SCOPES=notes:read notes:write\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	w.options = child.Options{Exe: build(tb), Args: []string{"serve", "--env-file", w.envFile}, Env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
 		"MGMT_DOMAIN=" + tenant.Domain(), "MGMT_CLIENT_ID=" + daemonID, "MGMT_CLIENT_SECRET=bench-management-secret",
 		"GRANTD_MGMT_URL=" + tenant.URL(), "LOG_WEBHOOK_SECRET=" + secret, "OAUTH_AUDIENCE=" + audience,
-		"TOOL_SCOPES=notes:read notes:write", "GRANTD_LISTEN=127.0.0.1:0", "GRANTD_ADMIN_LISTEN=127.0.0.1:0",
-		"GRANTD_STATE_DIR=" + filepath.Join(dir, "state"), "GRANTD_POLL_SCHEDULE=off",
-	}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(w.daemon.Kill)
+		"GRANTD_LISTEN=127.0.0.1:0", "GRANTD_ADMIN_LISTEN=127.0.0.1:0",
+		"GRANTD_STATE_DIR=" + w.state, "GRANTD_POLL_SCHEDULE=off", "GRANTD_SWEEP_SCHEDULE=off",
+	}}
+	w.start()
 	await(tb, "the connection and the API were read", func() bool {
 		return tenant.Count("GET /connections") > 0 && tenant.Count("GET /resource-servers/{id}") > 0
+	})
+	await(tb, "the first sweep has ended", func() bool {
+		var h struct {
+			Sweep struct {
+				LastSuccessAt *string `json:"last_success_at"`
+			}
+		}
+		err := w.daemon.Get(tb.Context(), "http://"+w.daemon.Public+"/health/auth0", &h)
+		return err == nil && h.Sweep.LastSuccessAt != nil
 	})
 	// The first client also opens HTTP connections and warms caches.
 	w.ready(first...)

@@ -35,18 +35,49 @@ var errNoClient = errors.New("no such client in the ledger")
 
 // openLedger finds the running daemon, or opens the ledger's file for reading.
 func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
+	at, err := a.findDaemon(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case at.socket != "":
+		return newSocketReader(at.socket), nil
+	}
+	file, err := openFile(ctx, at.dirs...)
+	if errors.Is(err, store.ErrLocked) {
+		// A daemon has it, and not its socket where we looked.
+		for _, path := range systemSockets() {
+			if answers(ctx, path) == nil {
+				return newSocketReader(path), nil
+			}
+		}
+	}
+	return file, err
+}
+
+// whereabouts is where the running daemon answers, or, if none does, where its
+// ledger can be.
+type whereabouts struct {
+	socket string
+	dirs   []string
+}
+
+func systemSockets() []string {
+	return []string{"/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock"}
+}
+
+// findDaemon looks for a running daemon.
+func (a *app) findDaemon(ctx context.Context) (whereabouts, error) {
 	c, _, err := config.LoadOnly(a.source(), "GRANTD_STATE_DIR", "GRANTD_SOCKET")
 	if err != nil {
-		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
+		return whereabouts{}, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}
-	system := []string{"/run/grantd/grantd.sock", "/var/lib/grantd/grantd.sock"}
 	sockets, dirs := []string{c.Socket}, []string{c.StateDir}
 	if c.Origin("GRANTD_SOCKET") != config.FromDefault {
 		// The daemon may have been started without the variable.
 		sockets = append(sockets, filepath.Join(c.StateDir, "grantd.sock"))
 	} else if c.Origin("GRANTD_STATE_DIR") == config.FromDefault {
 		// Whoever says nothing means the daemon of this machine.
-		sockets = append(sockets, system...)
+		sockets = append(sockets, systemSockets()...)
 		dirs = append(dirs, "/var/lib/grantd")
 	}
 	if a.socket != "" {
@@ -54,29 +85,26 @@ func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 	}
 	var denied error
 	for _, path := range sockets {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		err := answers(ctx, path)
 		switch {
 		case err == nil:
-			return newSocketReader(path), conn.Close()
+			return whereabouts{socket: path}, nil
 		case errors.Is(err, fs.ErrPermission):
 			denied = fmt.Errorf("the daemon's socket %s is for its owner and root alone: try sudo", path)
 		case a.socket != "":
-			return nil, fmt.Errorf("no daemon answers at --socket %s: %w; without --socket, the ledger's file is read", path, cause(err))
+			return whereabouts{}, fmt.Errorf("no daemon answers at --socket %s: %w; without --socket, the ledger's file is read", path, cause(err))
 		}
 	}
-	if denied != nil {
-		return nil, denied
+	return whereabouts{dirs: dirs}, denied
+}
+
+// answers reports why nobody answers at a socket, nil if somebody does.
+func answers(ctx context.Context, path string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return err
 	}
-	file, err := openFile(ctx, dirs...)
-	if errors.Is(err, store.ErrLocked) {
-		// A daemon has it, and not its socket where we looked.
-		for _, path := range system {
-			if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
-				return newSocketReader(path), conn.Close()
-			}
-		}
-	}
-	return file, err
+	return conn.Close()
 }
 
 // cause is what the system said, without the addresses that a network error

@@ -25,7 +25,12 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitFound  = 3
 )
+
+// errFound ends a command that did its work and found something to act on,
+// which is in its output.
+var errFound = errors.New("found something to act on")
 
 // Run runs the command line and returns the exit code. It ends soon after ctx.
 func Run(ctx context.Context, p Process) int {
@@ -35,8 +40,11 @@ func Run(ctx context.Context, p Process) int {
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.Is(err, errFound):
+		return exitFound
 	}
 	var usage usageError
 	isUsage := errors.As(err, &usage)
@@ -74,9 +82,9 @@ to log in to your MCP server, and keeps it so.
 
 See it work, with no account and no configuration:  grantd demo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Results go to
-standard output, as text or with --json as JSON; errors and the log go to
-standard error, as text.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 found something
+to act on. Results go to standard output, as text or with --json as JSON; errors
+and the log go to standard error, as text.`,
 		Example: `  grantd demo
   grantd serve --env-file /etc/grantd/grantd.env
   grantd clients list`,
@@ -90,7 +98,7 @@ standard error, as text.`,
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
-	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.planCommand(), a.syncCommand(), a.versionCommand())
 	strictUsage(root)
 	return root
 }

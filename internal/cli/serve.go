@@ -52,7 +52,7 @@ func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) 
 		log.Warn(n.String())
 	}
 	d, err := daemon.New(ctx, daemon.Options{
-		Config: c, Load: load, AcceptAudienceChange: acceptAudience,
+		Config: c, Load: load, EnvFile: a.envFile, AcceptAudienceChange: acceptAudience,
 		Logger: log, LogLevel: level, Version: buildVersion().Version,
 	})
 	if err != nil {
@@ -108,6 +108,15 @@ func withHome(environ []string) []string {
 		return environ
 	}
 	return append(slices.Clone(environ), "HOME="+u.HomeDir)
+}
+
+// quieter is the level for commands that people watch: what the daemon logs of
+// its work is in their output.
+func quieter(level slog.Level) slog.Level {
+	if level == slog.LevelInfo {
+		return slog.LevelWarn
+	}
+	return level
 }
 
 func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {

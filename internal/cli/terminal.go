@@ -38,6 +38,10 @@ func (a *app) color(w io.Writer) painter {
 			return false
 		}
 	}
+	return painter(terminal(w))
+}
+
+func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

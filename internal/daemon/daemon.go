@@ -7,59 +7,47 @@ import (
 	"log/slog"
 	"net"
 	nethttp "net/http"
-	"os"
-	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
-	"grantd/internal/auth0"
-	"grantd/internal/budget"
 	"grantd/internal/config"
 	"grantd/internal/dcr"
 	"grantd/internal/feed"
-	"grantd/internal/health"
 	"grantd/internal/http"
-	"grantd/internal/metrics"
-	"grantd/internal/reconcile"
-	"grantd/internal/store"
 )
 
-// Options of a Daemon. All but AcceptAudienceChange and LogLevel are required.
+// Options of a Daemon or an Engine. Config, Logger and Version are required,
+// and Load and LogLevel by a Daemon.
 type Options struct {
 	Config *config.Config
 	// Load reads the configuration anew, for Reload.
 	Load func() (*config.Config, []config.Notice, error)
+	// EnvFile is the file that Load reads, to be watched; empty: there is none.
+	EnvFile string
 	// AcceptAudienceChange lets a ledger of another audience be used.
 	AcceptAudienceChange bool
-	Logger               *slog.Logger
-	LogLevel             *slog.LevelVar // follows the configuration
-	Version              string
+	// ReadOnly leaves the ledger as it is, and makes none. For an Engine.
+	ReadOnly bool
+	Logger   *slog.Logger
+	LogLevel *slog.LevelVar // follows the configuration
+	Version  string
+
+	transport nethttp.RoundTripper // to Auth0; nil: one of its own
 }
 
 // Daemon is grantd, all of it, ready to run.
 type Daemon struct {
-	log      *slog.Logger
+	*Engine
 	logLevel *slog.LevelVar
 	load     func() (*config.Config, []config.Notice, error)
-	version  string
+	envFile  string
 
 	reloads sync.Mutex // one reload at a time
-	config  atomic.Pointer[config.Config]
 
-	ledger     *store.Ledger
-	budget     *budget.Budget
-	wire       *nethttp.Transport // to Auth0
-	tenant     *auth0.Client
-	reconciler *reconcile.Reconciler
-	loop       *reconcile.Loop
 	poller     *feed.Poller
-	health     *health.Tracker
-	metrics    *metrics.Metrics
-	broker     *http.Broker
 	secrets    *http.Secrets // of the webhook
 	adminToken *http.Secrets
 
@@ -69,129 +57,70 @@ type Daemon struct {
 	polling     sync.Mutex // held while the tenant log is read
 	pollFailure dcr.Reason // why the newest poll failed, empty if it did not; guarded by polling
 
-	tokenChanged, reloaded chan struct{}
+	reloaded chan struct{}
 }
 
 const (
-	// ledgerFile and tokenFile are the files in the state directory.
-	ledgerFile, tokenFile = "grantd.db", "token.json"
 	// drain is how long work under way may go on once the daemon is told to
 	// stop; systemd kills after 90 s.
 	drain = 10 * time.Second
 	// flushEvery bounds what of the feeds' statistics a kill can lose.
 	flushEvery = 5 * time.Second
-	// jwksSchedule is how often the tenant's signing keys are looked at.
-	jwksSchedule = "@every 5m"
-	healthFact   = "health"
+	// jwksSchedule is how often the tenant's signing keys are looked at, and
+	// streamSchedule how often the log streams are.
+	jwksSchedule, streamSchedule = "@every 5m", "@every 1h"
 )
-
-// neededScopes are the Management API scopes without which some client cannot
-// become ready. read:resource_servers is used where it is there.
-func neededScopes() []string {
-	return []string{
-		"read:clients", "update:clients", "read:connections", "update:connections",
-		"read:client_grants", "create:client_grants", "update:client_grants", "read:logs",
-	}
-}
 
 // New opens the ledger and binds the listeners. Nothing is called and nothing
 // is served before Run. It fails with the errors of store.Open, or because an
 // address is taken; it then leaves nothing open.
 func New(ctx context.Context, o Options) (_ *Daemon, err error) {
+	e, err := Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	c := o.Config
 	d := &Daemon{
-		log: o.Logger, logLevel: o.LogLevel, load: o.Load, version: o.Version,
-		broker:       http.NewBroker(),
-		secrets:      http.NewSecrets(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal()),
-		adminToken:   http.NewSecrets(c.AdminToken.Reveal()),
-		schedule:     newSchedule(o.Logger),
-		tokenChanged: make(chan struct{}, 1), reloaded: make(chan struct{}, 1),
+		Engine: e, logLevel: o.LogLevel, load: o.Load, envFile: o.EnvFile,
+		secrets:    http.NewSecrets(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal()),
+		adminToken: http.NewSecrets(c.AdminToken.Reveal()),
+		schedule:   newSchedule(o.Logger),
+		reloaded:   make(chan struct{}, 1),
 	}
-	d.config.Store(c)
+	d.serving = true
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
 		}
 	}()
-	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make state directory: %w; GRANTD_STATE_DIR names another", err)
-	}
-	d.ledger, err = store.Open(ctx, store.Options{
-		Path: filepath.Join(c.StateDir, ledgerFile), Tenant: c.Domain, Audience: c.Audience,
-		AcceptAudienceChange: o.AcceptAudienceChange,
-	})
-	if err != nil {
-		return nil, err // says what and where
-	}
-	if err := d.connect(c); err != nil {
-		return nil, err
-	}
-	d.assemble(ctx, c)
+	d.feeds()
 	if err := d.setSchedule(c); err != nil {
 		return nil, err
 	}
 	return d, d.listen(ctx, c)
 }
 
-// connect makes what talks to Auth0.
-func (d *Daemon) connect(c *config.Config) (err error) {
-	d.wire = newTransport()
-	d.budget = budget.New(budget.Options{RPS: c.MgmtRPS})
-	d.tenant, err = auth0.New(auth0.Options{
-		Domain: c.Domain, BaseURL: c.MgmtURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(),
-		TokenFile: filepath.Join(c.StateDir, tokenFile), Scopes: neededScopes(),
-		Budget: d.budget, Transport: d.wire, UserAgent: "grantd/" + d.version,
-		OnCall: d.called, OnTokenChange: d.onTokenChange,
-	})
-	return err
-}
-
-// newTransport keeps connections to Auth0 for a burst of calls. It is the
-// daemon's own, so that they are closed with it.
-func newTransport() *nethttp.Transport {
-	return &nethttp.Transport{
-		Proxy:             nethttp.ProxyFromEnvironment,
-		ForceAttemptHTTP2: true,
-		MaxIdleConns:      100, MaxIdleConnsPerHost: 100,
-		IdleConnTimeout:     90 * time.Second,
-		TLSHandshakeTimeout: 10 * time.Second,
-	}
-}
-
-// assemble makes what is between the tenant, the ledger and the listeners.
-func (d *Daemon) assemble(ctx context.Context, c *config.Config) {
-	d.health = health.New(health.Options{Ledger: d.ledger, RateLimit: d.rateLimit})
-	if snapshot, err := d.ledger.Fact(ctx, healthFact); err == nil {
-		if err := d.health.Restore(snapshot); err != nil {
-			d.log.Warn("restore health", "error", err)
-		}
-	}
-	d.metrics = metrics.New(metrics.Sources{Ledger: d.ledger, RateLimitRemaining: d.remaining})
-	d.reconciler = reconcile.New(reconcile.Options{
-		Tenant: d.tenant, Prefix: d.ledger.Prefix(), Settings: settings(c), Logger: d.log,
-	})
-	d.loop = reconcile.NewLoop(reconcile.LoopOptions{
-		Ledger: recorder{d.ledger, d.health}, Reconciler: d.reconciler, Logger: d.log, Drain: drain, OnSaved: d.saved,
+// feeds makes the poller.
+func (d *Daemon) feeds() {
+	d.poller = feed.NewPoller(feed.PollerOptions{
+		Intake: d.intake(), Logs: d.tenant, Checkpoints: d.ledger, Logger: d.log, OwnClientID: d.config.Load().ClientID,
+		OnPolled: func(p feed.Polled) { d.health.Polled(p.Reason) },
+		OnGap:    func(string) { d.sweeper.Request() },
 	})
 }
 
-// settings are what the reconciler needs of a configuration.
-func settings(c *config.Config) reconcile.Settings {
-	return reconcile.Settings{Desired: desired(c), Policy: c.Policy, OwnClientID: c.ClientID}
+// intake is the door through which sightings come in, from both feeds.
+func (d *Daemon) intake() *feed.Intake {
+	return feed.NewIntake(feed.IntakeOptions{
+		Ledger: recorder{d.ledger, d.health}, Logger: d.log, Wake: d.loop.Wake, TenantChanged: d.tenantEdited,
+		OnTaken: d.taken, Demote: d.demote, Concerns: d.reconciler.Concerns,
+	})
 }
 
 // listen binds the listeners.
 func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
-	intake := feed.NewIntake(feed.IntakeOptions{
-		Ledger: recorder{d.ledger, d.health}, Logger: d.log,
-		Wake: d.loop.Wake, TenantChanged: d.reconciler.TenantChanged, OnTaken: d.taken, Demote: d.demote,
-	})
-	d.poller = feed.NewPoller(feed.PollerOptions{
-		Intake: intake, Logs: d.tenant, Checkpoints: d.ledger, Logger: d.log,
-		OnPolled: func(p feed.Polled) { d.health.Polled(p.Reason) },
-	})
 	d.public, err = http.Listen(ctx, c.Listen, http.ServerOptions{Logger: d.log, Handler: http.Public(http.PublicOptions{
-		Intake: intake, Secrets: d.secrets, Health: d.health, WebhookPath: c.WebhookPath, Logger: d.log,
+		Intake: d.intake(), Secrets: d.secrets, Health: d.health, WebhookPath: c.WebhookPath, Logger: d.log,
 	})})
 	if err != nil {
 		return fmt.Errorf("listen on GRANTD_LISTEN: %w", err)
@@ -207,7 +136,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 		}
 	}
 	d.control, err = http.ListenUnix(ctx, c.Socket, http.ServerOptions{
-		Logger: d.log, OnShutdown: d.broker.Close, Handler: http.Control(api),
+		Logger: d.log, OnShutdown: d.broker.Close, Handler: http.Control(api, d.Engine),
 	})
 	if err != nil {
 		return fmt.Errorf("listen on the control socket: %w", err)
@@ -231,36 +160,33 @@ func (d *Daemon) AdminAddr() net.Addr {
 // What was not finished is due in the ledger.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
-	requeued, err := d.ledger.SetDigest(ctx, desired(d.config.Load()).Digest())
-	switch {
-	case ctx.Err() != nil:
-		return nil // told to stop before it began; the next start goes on
-	case err != nil:
-		return fmt.Errorf("check ledger against configuration: %w", err)
-	}
-	if requeued > 0 {
-		d.log.Info("configuration changed since the last run", "clients_due", requeued)
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range []*http.Server{d.public, d.admin, d.control} {
 		if s != nil {
 			g.Go(func() error { return s.Serve(ctx) })
 		}
 	}
-	g.Go(func() error { return d.loop.Run(ctx) })
-	g.Go(func() error { d.tenant.Run(ctx); return nil })
-	g.Go(func() error { d.keepHouse(ctx); return nil })
-	g.Go(func() error { d.followToken(ctx); return nil })
-	g.Go(func() error { d.start(ctx); return nil })
+	d.run(ctx, g)
 	g.Go(func() error { <-ctx.Done(); notify(d.log, sd.SdNotifyStopping); return nil })
-	d.serving()
+	d.announce()
 	err = g.Wait()
 	d.schedule.stop()
 	return err
 }
 
-// serving says where, to people and to systemd.
-func (d *Daemon) serving() {
+// run starts everything but the listeners.
+func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
+	d.work(ctx, g)
+	g.Go(func() error { d.keepHouse(ctx); return nil })
+	g.Go(func() error { d.followToken(ctx); return nil })
+	g.Go(func() error { d.start(ctx); return nil })
+	if d.envFile != "" {
+		g.Go(func() error { d.watchEnvFile(ctx); return nil })
+	}
+}
+
+// announce says where it serves, to people and to systemd.
+func (d *Daemon) announce() {
 	c := d.config.Load()
 	admin := "off"
 	if a := d.AdminAddr(); a != nil {
@@ -277,8 +203,13 @@ func (d *Daemon) serving() {
 	notify(d.log, sd.SdNotifyReady)
 }
 
-// start does what would make the first client wait, and the first poll.
+// start does what would make the first client wait, the first poll, and a sweep
+// if one was missed. The desired state comes first: a large ledger takes a
+// while to be marked, and clients that register meanwhile need not wait for it.
 func (d *Daemon) start(ctx context.Context) {
+	if err := d.desire(ctx); err != nil && ctx.Err() == nil {
+		d.log.Error("check ledger against configuration", "error", err)
+	}
 	if err := d.reconciler.Warm(ctx); err != nil && ctx.Err() == nil {
 		d.log.Warn("read connections and API", "error", err)
 	}
@@ -286,8 +217,16 @@ func (d *Daemon) start(ctx context.Context) {
 	if d.schedule.on(pollJob) {
 		d.poll(ctx)
 	}
+	switch due, err := d.sweeper.Due(ctx, d.missedSweep); {
+	case err != nil && ctx.Err() == nil:
+		d.log.Error("look for a missed sweep", "error", err)
+	case due:
+		d.sweeper.Request()
+	}
+	d.streams(ctx)
 	d.schedule.start(ctx)
-	<-ctx.Done()
+	// Only now, so that all that asked for a sweep so far gets one.
+	d.sweeper.Run(ctx)
 }
 
 // close closes what New opened, the ledger last.
@@ -298,62 +237,5 @@ func (d *Daemon) close() error {
 			errs = append(errs, s.Close())
 		}
 	}
-	if d.tenant != nil {
-		d.tenant.Close()
-		d.wire.CloseIdleConnections()
-	}
-	if d.ledger != nil {
-		if d.health != nil {
-			errs = append(errs, d.ledger.SetFact(context.Background(), healthFact, d.health.Snapshot()))
-		}
-		errs = append(errs, d.ledger.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// recorder tells health how writing to the ledger goes.
-type recorder struct {
-	*store.Ledger
-	health *health.Tracker
-}
-
-// Record implements feed.Ledger.
-func (r recorder) Record(ctx context.Context, b store.Batch) (store.Recorded, error) {
-	rec, err := r.Ledger.Record(ctx, b)
-	r.health.Recorded(err)
-	return rec, err
-}
-
-// Save implements reconcile.Ledger.
-func (r recorder) Save(ctx context.Context, o dcr.Outcome) (bool, error) {
-	settled, err := r.Ledger.Save(ctx, o)
-	if !errors.Is(err, store.ErrNotFound) {
-		r.health.Recorded(err)
-	}
-	return settled, err
-}
-
-var _ reconcile.Tenant = (*auth0.Client)(nil)
-
-// saved tells everybody of an outcome that is kept.
-func (d *Daemon) saved(was dcr.Record, o dcr.Outcome, settled bool) {
-	rec := o.Record
-	if was.ReadyAt.IsZero() && !rec.ReadyAt.IsZero() && !rec.RegisteredAt.IsZero() {
-		d.metrics.TimeToReady(rec.TimeToReady)
-	}
-	for _, step := range reconcile.Repaired(was, o) {
-		d.metrics.DriftRepaired(metrics.ConditionOf(step))
-	}
-	if settled { // else it is due again, and the outcome of that will tell
-		d.publish(http.EventClient, http.ClientView(rec))
-	}
-	for _, c := range o.Changes {
-		d.publish(http.EventJournal, http.JournalView(dcr.JournalEntry{ClientID: rec.ClientID, Change: c, Cause: rec.Cause}))
-	}
-}
-
-func (d *Daemon) publish(event string, data any) {
-	if err := d.broker.Publish(event, data); err != nil {
-		d.log.Error("publish event", "event", event, "error", err)
-	}
+	return errors.Join(append(errs, d.Engine.Close())...)
 }

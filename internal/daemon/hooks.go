@@ -2,42 +2,16 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"slices"
+	"strings"
 	"time"
 
-	"grantd/internal/auth0"
-	"grantd/internal/config"
 	"grantd/internal/dcr"
 	"grantd/internal/feed"
 	"grantd/internal/health"
 	"grantd/internal/http"
-	"grantd/internal/plan"
 	"grantd/internal/store"
 )
-
-// desired is the desired state that a configuration asks for.
-func desired(c *config.Config) plan.Desired {
-	return plan.Desired{
-		Audience: c.Audience, Scopes: c.Scopes(), ScopeMode: c.ScopeMode,
-		Connections: c.Connections, ConnectionLevel: c.ConnectionLevel,
-		Allowed: c.Policy.Rules(), DryRun: c.DryRun,
-	}
-}
-
-// called notes an HTTP request to Auth0 that has ended.
-func (d *Daemon) called(c auth0.CallInfo) {
-	var reason dcr.Reason
-	if c.Err != nil {
-		reason = c.Err.Reason
-	}
-	// A call given up because grantd stops says nothing of Auth0, and health
-	// survives the restart.
-	if c.Err == nil || !errors.Is(c.Err, context.Canceled) {
-		d.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
-	}
-	d.metrics.ManagementRequest(c.Op, c.Status, reason, c.Took)
-}
 
 // taken notes a delivery.
 func (d *Daemon) taken(t feed.Taken) {
@@ -47,45 +21,27 @@ func (d *Daemon) taken(t feed.Taken) {
 	d.metrics.Malformed(t.Feed, t.Receipt.Malformed)
 }
 
-// demote puts a registration back behind the others when the log already shows
-// a callback that is not on the allow-list. It approves nothing: what the
-// client is, is read from Auth0.
+// demote puts a sighting back behind the others by what the log says: a
+// registration that shows a callback which is not on the allow-list, or a change
+// that was about another API. It approves nothing: what the client is, is read
+// from Auth0.
 func (d *Daemon) demote(s dcr.Sighting) bool {
-	p := d.config.Load().Policy
+	c := d.config.Load()
+	if s.Kind == dcr.Changed {
+		return s.Audience != c.Audience
+	}
 	return slices.ContainsFunc(s.Callbacks, func(uri string) bool {
-		_, ok := p.MatchURI(uri)
+		_, ok := c.Policy.MatchURI(uri)
 		return !ok
 	})
 }
 
-// rateLimit is the tightest known limit, for health.
-func (d *Daemon) rateLimit() *health.RateLimit {
-	b := d.budget.Snapshot().Tightest
-	if b == nil {
-		return nil
-	}
-	return &health.RateLimit{Limit: b.Limit, Remaining: b.Remaining, ResetAt: dcr.Timestamp{Time: b.ResetAt}}
+// tenantEdited is told that a desired connection or the API was edited: what is
+// remembered of them may be wrong, and so may every client be.
+func (d *Daemon) tenantEdited() {
+	d.reconciler.TenantChanged()
+	d.sweeper.Follow()
 }
-
-// remaining is the same, for the metrics.
-func (d *Daemon) remaining() (int, bool) {
-	b := d.budget.Snapshot().Tightest
-	if b == nil {
-		return 0, false
-	}
-	return b.Remaining, true
-}
-
-// signal says on a channel of capacity 1 that something happened. It does not
-// block, and many signals are one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-func (d *Daemon) onTokenChange() { signal(d.tokenChanged) }
 
 // followToken makes those clients due that failed for want of a token or of a
 // scope, once there is one or the configuration was read again.
@@ -99,6 +55,7 @@ func (d *Daemon) followToken(ctx context.Context) {
 		case <-d.tokenChanged:
 			d.reconciler.TenantChanged() // what may be read may have changed too
 			d.requeue(ctx, store.Failing, store.Blocked)
+			d.sweeper.Retry()
 		}
 	}
 }
@@ -119,7 +76,7 @@ func (d *Daemon) requeue(ctx context.Context, which ...store.Which) {
 // configuration is what the listeners show of it.
 func (d *Daemon) configuration(context.Context) (http.Configuration, error) {
 	c := d.config.Load()
-	shown := http.Configuration{DesiredDigest: desired(c).Digest()}
+	shown := http.Configuration{DesiredDigest: d.desired(c).Digest()}
 	for _, s := range c.Redacted() {
 		shown.Settings = append(shown.Settings, http.Setting{Name: s.Name, Value: s.Value, Origin: string(s.Origin)})
 	}
@@ -148,19 +105,6 @@ func (d *Daemon) poll(ctx context.Context) {
 	d.pollFailure = why
 }
 
-// failureOf tells one kind of failure from another; empty for none.
-func failureOf(err error) dcr.Reason {
-	var e *auth0.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &e):
-		return e.Reason
-	default:
-		return dcr.InternalError
-	}
-}
-
 // jwks looks at the tenant's signing keys. Health hears of it by the call, and
 // here when the call went well and brought no keys.
 func (d *Daemon) jwks(ctx context.Context) {
@@ -170,6 +114,30 @@ func (d *Daemon) jwks(ctx context.Context) {
 	}
 	d.log.Warn("read signing keys", "error", err)
 	d.health.Called(health.Call{Op: health.OpJWKS, Reason: failureOf(err)})
+}
+
+// streams looks whether the log stream that delivers here was stopped. Whoever
+// has not granted read:log_streams does without.
+func (d *Daemon) streams(ctx context.Context) {
+	all, err := d.tenant.LogStreams(ctx)
+	if err != nil {
+		if failureOf(err) != dcr.MissingScope && ctx.Err() == nil {
+			d.log.Warn("read log streams", "error", err)
+		}
+		return
+	}
+	mine, active := 0, 0
+	for _, s := range all {
+		// The public address is the proxy's, so the path must tell.
+		if s.Type != "http" || !strings.HasSuffix(s.Endpoint, d.config.Load().WebhookPath) {
+			continue
+		}
+		mine++
+		if s.Status == "active" {
+			active++
+		}
+	}
+	d.health.LogStream(mine > 0 && active == 0)
 }
 
 // keepHouse writes what is only in memory, and keeps systemd's status line.
@@ -196,6 +164,8 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 				kept = string(s)
 			}
 		}
+		_, known := d.scopes.Scopes()
+		d.health.ScopeSources(len(d.scopes.Failing()) > 0, known)
 		r := d.health.Report(ctx)
 		line := status("%s: %d ready, %d pending, %d blocked, %d refused", r.Status, r.Clients.Ready, r.Clients.Pending, r.Clients.Blocked, r.Clients.Refused)
 		if line != shown {

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
@@ -11,14 +13,26 @@ import (
 	"grantd/internal/store"
 )
 
-// pollJob and jwksJob name the scheduled jobs.
-const pollJob, jwksJob = "poll", "jwks"
+// The names of the scheduled jobs.
+const pollJob, sweepJob, jwksJob, streamJob = "poll", "sweep", "jwks", "streams"
 
 func (d *Daemon) setSchedule(c *config.Config) error {
 	if err := d.schedule.set(pollJob, c.PollSchedule, d.poll); err != nil {
 		return fmt.Errorf("GRANTD_POLL_SCHEDULE: %w", err)
 	}
-	return d.schedule.set(jwksJob, jwksSchedule, d.jwks)
+	if err := d.schedule.set(sweepJob, c.SweepSchedule, func(context.Context) { d.sweeper.Request() }); err != nil {
+		return fmt.Errorf("GRANTD_SWEEP_SCHEDULE: %w", err)
+	}
+	return errors.Join(
+		d.schedule.set(jwksJob, jwksSchedule, d.jwks),
+		d.schedule.set(streamJob, streamSchedule, d.streams),
+	)
+}
+
+// missedSweep reports whether the schedule had a sweep since the last.
+func (d *Daemon) missedSweep(last time.Time) bool {
+	next, ok := d.schedule.next(sweepJob, last)
+	return ok && !next.After(time.Now())
 }
 
 // Reload reads the configuration anew and puts into effect what can be without
@@ -74,16 +88,10 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
 	}
 	d.tenant.SetCredentials(c.ClientID, c.ClientSecret.Reveal())
 	d.config.Store(c)
-	// The new settings come first: an outcome of the old ones that is saved
-	// after the digest was set does not settle its record.
-	d.reconciler.SetSettings(settings(c))
 	d.reconciler.TenantChanged()
-	requeued, err := d.ledger.SetDigest(ctx, desired(c).Digest())
-	if err != nil {
-		return fmt.Errorf("make clients due for the new configuration: %w", err)
-	}
-	if requeued > 0 {
-		d.log.Info("desired state changed", "clients_due", requeued)
+	d.scopes.Set(ctx, scopeConfig(c))
+	if err := d.desire(ctx); err != nil {
+		return err
 	}
 	d.loop.Wake()
 	signal(d.reloaded)

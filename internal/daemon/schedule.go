@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/robfig/cron/v3"
 
@@ -65,6 +66,17 @@ func (s *schedule) on(name string) bool {
 	defer s.mu.Unlock()
 	_, ok := s.entries[name]
 	return ok
+}
+
+// next is when the job would have run for the first time after t.
+func (s *schedule) next(name string, t time.Time) (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[name]
+	if !ok {
+		return time.Time{}, false
+	}
+	return s.cron.Entry(e.id).Schedule.Next(t), true
 }
 
 // start runs the jobs with ctx from now on.

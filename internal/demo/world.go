@@ -171,9 +171,9 @@ func (w *world) login(clientID string) ([]string, error) {
 func (w *world) warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, actTime)
 	defer cancel()
-	return w.await(ctx, "the first poll", func() (bool, error) {
-		at, err := w.lastPoll(ctx)
-		return at != "", err
+	return w.await(ctx, "the first poll and the first sweep", func() (bool, error) {
+		h, err := w.health(ctx)
+		return h.Poll.LastSuccessAt != "" && h.Sweep.LastSuccessAt != "", err
 	})
 }
 
@@ -189,15 +189,21 @@ func (w *world) polled(ctx context.Context) error {
 	})
 }
 
+// health is when a feed last ended well; empty times never were.
+type health struct {
+	Poll, Sweep struct {
+		LastSuccessAt string `json:"last_success_at"`
+	}
+}
+
+func (w *world) health(ctx context.Context) (h health, err error) {
+	return h, w.daemon.Get(ctx, "http://"+w.daemon.Public+"/health/auth0", &h)
+}
+
 // lastPoll is when a poll last ended well, empty if none did.
 func (w *world) lastPoll(ctx context.Context) (string, error) {
-	var health struct {
-		Poll struct {
-			LastSuccessAt string `json:"last_success_at"` // null until then
-		} `json:"poll"`
-	}
-	err := w.daemon.Get(ctx, "http://"+w.daemon.Public+"/health/auth0", &health)
-	return health.Poll.LastSuccessAt, err
+	h, err := w.health(ctx)
+	return h.Poll.LastSuccessAt, err
 }
 
 // delivering waits until the log stream has nothing left to send.

@@ -25,6 +25,9 @@ type health struct {
 		OK        bool   `json:"ok"`
 		LastError string `json:"last_error"`
 	} `json:"management_api"`
+	Sweep struct {
+		LastSuccessAt *string `json:"last_success_at"`
+	} `json:"sweep"`
 	Clients map[string]int `json:"clients"`
 }
 

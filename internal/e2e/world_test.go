@@ -205,10 +205,15 @@ func (w *world) eventually(what string, ok func() bool) {
 	}
 }
 
-// warm waits until grantd knows connection, API and signing keys.
+// warm waits until grantd knows connection, API and signing keys, and has swept
+// the tenant or found that it cannot.
 func (w *world) warm() {
 	w.Helper()
-	w.eventually("grantd is warm", func() bool { return w.health().JWKS.CheckedAt != nil })
+	w.eventually("grantd is warm", func() bool {
+		h := w.health()
+		swept := h.Sweep.LastSuccessAt != nil || strings.Contains(w.daemon.Logged(), "sweep failed")
+		return h.JWKS.CheckedAt != nil && swept
+	})
 }
 
 func tail(s string, n int) string {

@@ -267,7 +267,7 @@ func FuzzAdminHost(f *testing.F) {
 func TestControl(t *testing.T) {
 	o, ledger := apiOptions(t)
 	seen(t, ledger, "aaa")
-	h := http.Control(o)
+	h := http.Control(o, nil)
 	if w := record(t, h, "GET", "/api/v1/clients/aaa", "Host: anything"); w.Code != 200 {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}

@@ -22,6 +22,7 @@ const (
 	codeNothingReadable  = "nothing_readable"
 	codeUnavailable      = "unavailable"
 	codeInternalError    = "internal_error"
+	codeFailed           = "failed"
 )
 
 // Problem is the body of every answer that is an error.

@@ -28,9 +28,10 @@ func Admin(o AdminOptions) nethttp.Handler {
 
 // Control returns what the owner of the control socket may call; the socket
 // lets nobody else in.
-func Control(o APIOptions) nethttp.Handler {
-	a := newAPI(o)
-	return router(a.o.Logger, a.routes()...)
+func Control(o APIOptions, c Commands) nethttp.Handler {
+	a, cmd := newAPI(o), commands{c}
+	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync))
+	return router(a.o.Logger, routes...)
 }
 
 // routes are shared by the admin listener and the control socket. They read.

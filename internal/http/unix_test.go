@@ -15,7 +15,7 @@ import (
 
 func controlOptions(t testing.TB) http.ServerOptions {
 	o, _ := apiOptions(t)
-	return http.ServerOptions{Handler: http.Control(o), Logger: discard()}
+	return http.ServerOptions{Handler: http.Control(o, nil), Logger: discard()}
 }
 
 // overSocket makes a request through the socket.

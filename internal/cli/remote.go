@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+
+	api "grantd/internal/http"
+)
+
+// remote gives commands to the running daemon over its control socket.
+type remote struct{ http *http.Client }
+
+func newRemote(path string) remote {
+	// Without a timeout: a command takes as long as Auth0's rate limit makes it.
+	return remote{&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}}
+}
+
+// Plan implements api.Commands.
+func (r remote) Plan(ctx context.Context, progress func(api.Progress)) (api.Plan, error) {
+	m, err := r.run(ctx, "/api/v1/plan", progress)
+	if err == nil && m.Plan == nil {
+		err = errCutShort
+	}
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return *m.Plan, nil
+}
+
+// Sync implements api.Commands.
+func (r remote) Sync(ctx context.Context, adopt bool, progress func(api.Progress)) (api.Synced, error) {
+	path := "/api/v1/sync"
+	if adopt {
+		path += "?" + url.Values{"adopt": {"true"}}.Encode()
+	}
+	m, err := r.run(ctx, path, progress)
+	if err == nil && m.Synced == nil {
+		err = errCutShort
+	}
+	if err != nil {
+		return api.Synced{}, err
+	}
+	return *m.Synced, nil
+}
+
+// errCutShort says that the daemon ended before it was done. What it began is
+// in its ledger, and its next start goes on.
+var errCutShort = errors.New("the daemon stopped before it was done; it goes on when it is started again")
+
+// run gives a command and returns its last message.
+func (r remote) run(ctx context.Context, path string, progress func(api.Progress)) (api.Message, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://grantd"+path, nil)
+	if err != nil {
+		return api.Message{}, err
+	}
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return api.Message{}, fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return api.Message{}, fmt.Errorf("ask the daemon: %s; is it of another version?", resp.Status)
+	}
+	lines := json.NewDecoder(resp.Body)
+	for {
+		var m api.Message
+		switch err := lines.Decode(&m); {
+		case ctx.Err() != nil:
+			return m, ctx.Err()
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return m, errCutShort
+		case err != nil:
+			return m, fmt.Errorf("read the daemon's answer: %w", err)
+		case m.Problem != nil:
+			return m, errors.New(m.Problem.Message)
+		case m.Progress != nil:
+			progress(*m.Progress)
+		default:
+			return m, nil
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"grantd/internal/auth0"
+	"grantd/internal/dcr"
+	"grantd/internal/health"
+	"grantd/internal/http"
+	"grantd/internal/metrics"
+	"grantd/internal/reconcile"
+)
+
+// called notes an HTTP request to Auth0 that has ended.
+func (e *Engine) called(c auth0.CallInfo) {
+	var reason dcr.Reason
+	if c.Err != nil {
+		reason = c.Err.Reason
+	}
+	// A call given up because grantd stops says nothing of Auth0, and health
+	// survives the restart. Nor does one that is done without.
+	forgone := c.Optional && reason == dcr.MissingScope
+	if c.Err == nil || !errors.Is(c.Err, context.Canceled) && !forgone {
+		e.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
+	}
+	e.metrics.ManagementRequest(c.Op, c.Status, reason, c.Took)
+}
+
+// saved tells everybody of an outcome that is kept.
+func (e *Engine) saved(was dcr.Record, o dcr.Outcome, settled bool) {
+	rec := o.Record
+	if was.ReadyAt.IsZero() && !rec.ReadyAt.IsZero() && !rec.RegisteredAt.IsZero() {
+		e.metrics.TimeToReady(rec.TimeToReady)
+	}
+	for _, step := range reconcile.Repaired(was, o) {
+		e.metrics.DriftRepaired(metrics.ConditionOf(step))
+	}
+	if settled { // else it is due again, and the outcome of that will tell
+		e.publish(http.EventClient, http.ClientView(rec))
+	}
+	for _, c := range o.Changes {
+		e.publish(http.EventJournal, http.JournalView(dcr.JournalEntry{ClientID: rec.ClientID, Change: c, Cause: rec.Cause}))
+	}
+}
+
+func (e *Engine) publish(event string, data any) {
+	if err := e.broker.Publish(event, data); err != nil {
+		e.log.Error("publish event", "event", event, "error", err)
+	}
+}
+
+// rateLimit is the tightest known limit, for health.
+func (e *Engine) rateLimit() *health.RateLimit {
+	b := e.budget.Snapshot().Tightest
+	if b == nil {
+		return nil
+	}
+	return &health.RateLimit{Limit: b.Limit, Remaining: b.Remaining, ResetAt: dcr.Timestamp{Time: b.ResetAt}}
+}
+
+// remaining is the same, for the metrics.
+func (e *Engine) remaining() (int, bool) {
+	b := e.budget.Snapshot().Tightest
+	if b == nil {
+		return 0, false
+	}
+	return b.Remaining, true
+}
+
+// failureOf tells one kind of failure from another; empty for none.
+func failureOf(err error) dcr.Reason {
+	var e *auth0.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Reason
+	default:
+		return dcr.InternalError
+	}
+}
+
+// hinted adds to a failed call what a person can do about it.
+func hinted(err error) error {
+	if e, ok := errors.AsType[*auth0.Error](err); ok && e.Hint() != "" {
+		return fmt.Errorf("%w. %s", err, e.Hint())
+	}
+	return err
+}
+
+// signal says on a channel of capacity 1 that something happened. It does not
+// block, and many signals are one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

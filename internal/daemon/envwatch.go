@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"grantd/internal/config"
+	"grantd/internal/watch"
+)
+
+// envSettle is how long the env file must read the same before a change that
+// is not a mere widening takes effect by itself. A file that is half written
+// must take nothing away; whoever is in a hurry sends SIGHUP.
+const envSettle = 30 * time.Second
+
+// watchEnvFile puts changes of the env file into effect.
+func (d *Daemon) watchEnvFile(ctx context.Context) {
+	changed := make(chan struct{}, 1)
+	go func() {
+		defer close(changed)
+		watch.File(ctx, d.envFile, d.log, func() { signal(changed) })
+	}()
+	w := envWatch{daemon: d}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case _, open := <-changed:
+			if !open {
+				return
+			}
+		case <-timer.C:
+		}
+		timer.Reset(w.look(ctx, time.Now()))
+	}
+}
+
+// envWatch waits for the env file to settle.
+type envWatch struct {
+	daemon  *Daemon
+	pending *config.Config // as last read, not in force yet; nil: nothing is
+	since   time.Time      // it has read so
+	applied *config.Config // as last put into effect by this watch; what needs a restart of it still waits
+	refused string         // the error last told of
+}
+
+// look reads the file and applies what may be applied. It returns when to look
+// again.
+func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
+	d := w.daemon
+	c, _, err := d.load()
+	if err != nil {
+		if err.Error() != w.refused {
+			d.log.Warn("the env file changed and is refused, the running configuration stays", "error", err)
+		}
+		w.refused, w.pending = err.Error(), nil
+		return time.Hour
+	}
+	w.refused = ""
+	running := d.config.Load()
+	switch {
+	case same(running, c), w.applied != nil && same(w.applied, c):
+		w.pending = nil
+		return time.Hour
+	case config.Widens(running, c):
+	case w.pending == nil || !same(w.pending, c):
+		w.pending, w.since = c, now
+		d.log.Info("the env file changed; it is applied once it has read the same for 30 s, or at once by SIGHUP")
+		return envSettle
+	case now.Sub(w.since) < envSettle:
+		return envSettle - now.Sub(w.since)
+	}
+	w.pending, w.applied = nil, c
+	if err := d.Reload(ctx); err != nil && ctx.Err() == nil {
+		d.log.Error("reload", "error", err)
+	}
+	return time.Hour
+}
+
+func same(a, b *config.Config) bool { return len(config.Diff(a, b)) == 0 }
