@@ -80,7 +80,9 @@ func (s *Sources) wait(src *source) time.Duration {
 		// Nothing can be granted until it answers, so ask again soon.
 		return min(s.o.Interval, time.Second<<min(max(src.attempts-1, 0), 10))
 	case !src.missing.IsZero():
-		return min(s.o.Interval, max(0, s.o.Settle-time.Since(src.missing)))
+		// Two equal answers half a minute apart are not enough: behind them may
+		// be two servers of which one is newer.
+		return min(s.o.Interval, s.o.Settle/3, max(0, s.o.Settle-time.Since(src.missing)))
 	}
 	return s.o.Interval
 }
