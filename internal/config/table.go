@@ -83,11 +83,11 @@ func desiredVariables() []Variable {
 		}, func(c *Config) *[]string { return &c.RequiredScopes }, parseScopes),
 		text(Variable{
 			Name: "TOOL_SCOPES_FILE", Group: groupDesired, Example: "/etc/grantd/scopes",
-			Help: "A file of more scopes, separated by newlines, commas or spaces, with comments from # to the end of the line. It is watched: what is added to it is granted at once, what is taken out goes after 30 seconds. A file that is missing, empty or broken takes nothing away.",
+			Help: "A file of more scopes, separated by newlines, commas or spaces, with comments from # to the end of the line. It is watched: what is added to it is granted at once, what is taken out goes after 30 seconds. A file that is missing, empty or broken takes nothing away; until it could be read for the first time, nothing is granted.",
 		}, func(c *Config) *string { return &c.ScopesFile }, parseScopesFile),
 		text(Variable{
 			Name: "TOOL_SCOPES_URL", Group: groupDesired, Example: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
-			Help: "Your MCP server's protected-resource metadata (RFC 9728), whose scopes_supported are granted too. Its resource must equal OAUTH_AUDIENCE. It is fetched every minute by https (plain http for this machine only), and no redirect to another origin is followed. What it adds is granted at once, what it takes away goes when it has said the same for 30 seconds. A server that fails or names no scopes takes nothing away.",
+			Help: "Your MCP server's protected-resource metadata (RFC 9728), whose scopes_supported are granted too. Its resource must equal OAUTH_AUDIENCE. It is fetched every minute by https (plain http for this machine only), and no redirect to another origin is followed. What it adds is granted at once, what it takes away goes when it has said the same for 30 seconds. A server that fails or names no scopes takes nothing away; until it has answered for the first time, nothing is granted.",
 		}, func(c *Config) *string { return &c.ScopesURL }, parseScopesURL),
 		{
 			Name: "GRANTD_SCOPE_CEILING", Group: groupDesired, Example: "tools:*,mcp:connect",

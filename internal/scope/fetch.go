@@ -70,7 +70,7 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// answer is the last one that held scopes, so that the next request can ask
+// answer is the last one that could be read, so that the next request can ask
 // whether it still holds (RFC 9110, section 13).
 type answer struct {
 	etag, modified string

@@ -104,7 +104,7 @@ func TestConditionalRequests(t *testing.T) {
 			t.Errorf("%s: after a bad answer, %s: %q", tt.name, tt.asks, got)
 		}
 	}
-	// 304 without a question is no answer, and neither is one that was empty.
+	// 304 without a question is no answer, and one to an empty answer is empty.
 	g := &gateway{}
 	g.answers(http.StatusNotModified, "")
 	s := real(t, serve(t, g).URL, nil)
@@ -171,10 +171,24 @@ func TestAnswerIsBounded(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
 		fmt.Fprint(z, document, strings.Repeat(" ", 10<<20))
-		z.Close()
+		if err := z.Close(); err != nil {
+			t.Errorf("compress: %v", err)
+		}
 	})
 	if got := refresh(t, real(t, serve(t, g).URL, nil)); got != "the answer is longer than 65536 bytes" {
 		t.Error(got)
+	}
+	cut := make(chan bool, 1)
+	g.does(func(w http.ResponseWriter, _ *http.Request) {
+		var err error
+		for n := 0; n < 64<<20 && err == nil; n += 64 << 10 {
+			_, err = w.Write(make([]byte, 64<<10))
+		}
+		cut <- err != nil
+	})
+	refresh(t, real(t, serve(t, g).URL, nil))
+	if !<-cut {
+		t.Error("all of a long answer was read")
 	}
 	g.answers(200, document+strings.Repeat(" ", 64<<10-len(document)))
 	if got := refresh(t, real(t, serve(t, g).URL, nil)); got != "a b" {

@@ -128,8 +128,8 @@ func (s *Sources) look(ctx context.Context, src *source, resource string) (r rea
 		var a answer
 		a, r.err = fetch(ctx, s.client, src.from, resource, src.last)
 		r.scopes = a.scopes
-		if r.err == nil && len(a.scopes) > 0 {
-			src.last = a // what is empty is asked for again in full
+		if r.err == nil {
+			src.last = a
 		}
 	}
 	r.at = time.Now()

@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -168,6 +169,37 @@ func TestSetWhileFetching(t *testing.T) {
 	})
 }
 
+// An answer of a place that was left while it was under way is nobody's.
+func TestLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, storetest.Open(t))
+		o := w.options(scope.Config{URL: location})
+		o.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			if r.URL.String() == location {
+				time.Sleep(time.Second)
+			}
+			return w.gateway.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+		})
+		var err error
+		if w.sources, err = scope.New(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { w.sources.Run(ctx); close(ended) }()
+		w.after(time.Second / 2)
+		w.gateway.says("n")
+		w.sources.Set(ctx, scope.Config{URL: location + "2", Resource: resource})
+		synctest.Wait()
+		w.gateway.says("late")
+		w.after(2 * time.Second)
+		w.expect("n")
+		w.journal("url:  > n")
+		cancel()
+		<-ended
+	})
+}
+
 // If there is no time to read, the configuration counts all the same.
 func TestSetWithoutTime(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -294,5 +326,52 @@ func TestLogsAreBounded(t *testing.T) {
 		if n := w.logs.buf.Len(); n > 2000 {
 			t.Errorf("%d bytes of log", n)
 		}
+	})
+}
+
+// That nothing changed is no news about another resource.
+func TestNotModifiedForAnotherResource(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.start(scope.Config{URL: location})
+		w.sources.Set(w.t.Context(), scope.Config{URL: location, Resource: "urn:other"})
+		w.failing("url: about the resource")
+		w.expect("a b")
+	})
+}
+
+// transport is one that does not look at the context.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What comes in while Run ends is kept, so it is told as well: the next start
+// will not find it new.
+func TestToldAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, storetest.Open(t))
+		o := w.options(scope.Config{URL: location})
+		o.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return w.gateway.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+		})
+		var told []scope.Change
+		o.OnChange = func(ctx context.Context, changes []scope.Change) {
+			if ctx.Err() != nil {
+				t.Error("told with a context that has ended")
+			}
+			told = append(told, changes...)
+		}
+		s, err := scope.New(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		s.Run(ctx)
+		if len(told) != 1 {
+			t.Errorf("told of %v", told)
+		}
+		w.create(scope.Config{URL: location})
+		w.expect("a b")
 	})
 }

@@ -104,8 +104,8 @@ func (w *watcher) run(ctx context.Context, changed func()) {
 			continue
 		case event := <-w.events.Events:
 			touched = touched || w.concerns(event.Name)
-		case <-w.events.Errors: // events were lost, says the system
-			touched = true
+		case err := <-w.events.Errors: // most likely some events were lost
+			touched = touched || err != nil
 		}
 		if gathered == nil {
 			gathered = time.After(gather)

@@ -89,6 +89,13 @@ func TestFile(t *testing.T) {
 	}{
 		{"written in place", func(t *testing.T, dir string) { write(t, dir+"/f", "a") },
 			func(t *testing.T, dir string) { write(t, dir+"/f", "b") }, "a", "b"},
+		{"written with its time kept", func(t *testing.T, dir string) { write(t, dir+"/f", "a") },
+			func(t *testing.T, dir string) { // as two writes in one tick of the system's clock do
+				info, err := os.Stat(dir + "/f")
+				must(t, err)
+				write(t, dir+"/f", "b")
+				must(t, os.Chtimes(dir+"/f", time.Time{}, info.ModTime()))
+			}, "a", "b"},
 		{"appended to", func(t *testing.T, dir string) { write(t, dir+"/f", "a") },
 			func(t *testing.T, dir string) {
 				f, err := os.OpenFile(dir+"/f", os.O_APPEND|os.O_WRONLY, 0)
@@ -156,6 +163,25 @@ func TestFileAgain(t *testing.T) {
 		r.await(t, sub+"1")
 		write(t, filepath.Join(dir, sub, "g"), sub+"2")
 		r.await(t, sub+"2")
+	}
+}
+
+// Other files of the folder are nobody's business.
+func TestFileAlone(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "f"), filepath.Join(dir, "other")
+	write(t, path, "a")
+	r, noise := start(t, path), start(t, other)
+	r.await(t, "a")
+	noise.await(t, absent)
+	for i := range 3 {
+		write(t, other, strconv.Itoa(i))
+		noise.await(t, strconv.Itoa(i))
+	}
+	write(t, path, "b")
+	r.await(t, "b")
+	if n := r.calls.Load(); n != 2 {
+		t.Errorf("%d calls, want 2", n)
 	}
 }
 
