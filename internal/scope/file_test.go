@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,9 +85,6 @@ func TestFileFails(t *testing.T) {
 		"in a loop": {func(t *testing.T, path string) { must(t, os.Symlink(path, path)) }, "too many"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if runtime.GOOS == "windows" {
-				t.Skip("no such files")
-			}
 			bubble(t, func(w *world) {
 				path := filepath.Join(w.t.TempDir(), "scopes")
 				write(w.t, path, "a b")
