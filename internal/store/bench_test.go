@@ -2,11 +2,8 @@ package store_test
 
 import (
 	"fmt"
-	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"grantd/internal/dcr"
 	"grantd/internal/store"
@@ -87,82 +84,6 @@ func BenchmarkSave(b *testing.B) {
 	o.Record.Phase = dcr.Ready
 	for b.Loop() {
 		if _, err := l.Save(b.Context(), o); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-const large = 100_000
-
-// openLarge makes a ledger of 100,000 clients, half of them due.
-func openLarge(b *testing.B) (*store.Ledger, string) {
-	b.Helper()
-	path := filepath.Join(b.TempDir(), "grantd.db")
-	l := storetest.Open(b, at(path))
-	var all []dcr.Sighting
-	for n := range large {
-		s := registered(fmt.Sprintf("tpc_%06d", n), fmt.Sprint("log", n))
-		if n%2 == 1 {
-			s.Class = dcr.Background
-		}
-		all = append(all, s)
-	}
-	for part := range slices.Chunk(all, 5000) {
-		record(b, l, part...)
-	}
-	return l, path
-}
-
-func BenchmarkDue100k(b *testing.B) {
-	l, _ := openLarge(b)
-	now := time.Now()
-	for b.Loop() {
-		if ids, _, err := l.Due(b.Context(), dcr.Urgent, now, 32); err != nil || len(ids) != 32 {
-			b.Fatal(len(ids), err)
-		}
-	}
-}
-
-func BenchmarkOpen100k(b *testing.B) {
-	l, path := openLarge(b)
-	if err := l.Close(); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		l, err := childOpen(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := l.Close(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkRecordIn100k(b *testing.B) {
-	l, _ := openLarge(b)
-	n := 0
-	for b.Loop() {
-		n++
-		record(b, l, registered(fmt.Sprint("new_", n), fmt.Sprint("new", n)))
-	}
-}
-
-func BenchmarkSetDigest100k(b *testing.B) {
-	l, _ := openLarge(b)
-	n := 0
-	for b.Loop() {
-		n++
-		if _, err := l.SetDigest(b.Context(), fmt.Sprint("d", n)); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCheck100k(b *testing.B) {
-	l, _ := openLarge(b)
-	for b.Loop() {
-		if err := l.Check(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // chunk is how many records one transaction of edit looks at, so that
 // deliveries meanwhile wait for some 20 ms at most.
-const chunk = 500
+const chunk = 1000
 
 // candidate is a record as it was read, to be changed in another transaction.
 type candidate struct {

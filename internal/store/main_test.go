@@ -35,11 +35,13 @@ func TestMain(m *testing.M) {
 		childLimited(path)
 	case "nobody":
 		childNobody(path)
+	case "sweep":
+		childSweep(path)
 	}
 }
 
 // child is the command that runs the test binary as a child.
-func child(t *testing.T, what, path string) *exec.Cmd {
+func child(t testing.TB, what, path string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {

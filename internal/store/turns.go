@@ -91,6 +91,9 @@ type queues struct {
 func (q *queues) add(key, source []byte) {
 	i, known := q.bySource[string(source)]
 	if !known {
+		if len(q.entries) == q.limit {
+			return // those before it take all turns
+		}
 		i = len(q.entries)
 		q.bySource[string(source)] = i
 		q.entries = append(q.entries, nil)
