@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"testing"
 	"time"
@@ -68,6 +69,30 @@ func FuzzParseKeys(f *testing.F) {
 		store.ParseDue(k)
 		if id, seq, ok := store.ParseJournalClient(k); ok && string(store.JournalClientKey(id, seq)) != string(k) {
 			t.Errorf("key %q is read as %q, %d", k, id, seq)
+		}
+	})
+}
+
+func FuzzSource(f *testing.F) {
+	for _, s := range []string{"", "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "fe80::1%eth0", "1.2.3", "999.1.1.1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		got := store.SourceOf("prefix", address)
+		if _, err := hex.DecodeString(got); err != nil || len(got) != 0 && len(got) != 8 {
+			t.Errorf("source %q of %q", got, address)
+		}
+	})
+}
+
+func FuzzDecodeHold(f *testing.F) {
+	f.Add([]byte("all\x00\x00"), []byte(`{"scope":"all","until":"2026-11-20T12:00:00Z"}`))
+	f.Add([]byte("field\x00tpc_a\x00grant"), []byte(`{"scope":"field","client_id":"tpc_a","field":"grant"}`))
+	f.Add([]byte("client\x00tpc_a\x00"), []byte(`{"scope":"client"}`))
+	f.Fuzz(func(t *testing.T, k, v []byte) {
+		h, err := store.DecodeHold(k, v)
+		if err != nil && !errors.Is(err, store.ErrCorrupt) || err == nil && string(store.HoldKey(h)) != string(k) {
+			t.Errorf("%+v, error %v", h, err)
 		}
 	})
 }

@@ -3,7 +3,9 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"grantd/internal/dcr"
 	"grantd/internal/store"
@@ -108,6 +110,66 @@ func TestJournal(t *testing.T) {
 		if _, _, err := l.Journal(t.Context(), store.JournalQuery{After: cursor}); !errors.Is(err, store.ErrCursor) {
 			t.Errorf("cursor %q: %v", cursor, err)
 		}
+	}
+}
+
+// Entries that are no client's stand in the journal among the others.
+func TestAddJournal(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("a", "log-a"))
+	scopes := dcr.JournalEntry{
+		Seq:    7, // the ledger numbers
+		Change: dcr.Change{Step: dcr.StepScopes, After: map[string]any{"file": []any{"read"}}}, Cause: dcr.Cause{Feed: dcr.FeedConfig},
+	}
+	old := dcr.JournalEntry{ClientID: "a", Change: dcr.Change{Step: dcr.StepGrant, At: c.at.Add(-time.Hour)}}
+	if err := l.AddJournal(t.Context(), scopes, old); err != nil {
+		t.Fatal(err)
+	}
+	scopes.Seq, scopes.At, old.Seq = 1, c.at, 2
+	for id, want := range map[string][]dcr.JournalEntry{"": {old, scopes}, "a": {old}} {
+		entries, _, err := l.Journal(t.Context(), store.JournalQuery{ClientID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, entries, want)
+	}
+	if err := l.AddJournal(t.Context(), scopes, dcr.JournalEntry{ClientID: "../a"}); err == nil {
+		t.Error("an entry of what is not a client was taken")
+	}
+	if entries, _, err := l.Journal(t.Context(), store.JournalQuery{}); len(entries) != 2 || err != nil {
+		t.Errorf("%d entries, error %v", len(entries), err)
+	}
+}
+
+// A feed's status that was set survives whatever comes.
+func TestSetFeed(t *testing.T) {
+	c := newClock()
+	path := filepath.Join(t.TempDir(), "grantd.db")
+	l := storetest.Open(t, c.option, at(path))
+	before := l.Commits()
+	for _, s := range []dcr.FeedStatus{{LastSuccessAt: c.at, Events: 3}, {LastSuccessAt: c.at.Add(-time.Hour), Events: 1}} {
+		if err := l.SetFeed(t.Context(), dcr.FeedSweep, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := l.Commits() - before; n != 2 {
+		t.Errorf("%d commits", n)
+	}
+	if err := l.SetFeed(t.Context(), dcr.FeedConfig, dcr.FeedStatus{}); err == nil {
+		t.Error("a feed that is none was taken")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = storetest.Open(t, c.option, at(path))
+	feeds, err := l.Feeds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, feeds, map[dcr.Feed]dcr.FeedStatus{dcr.FeedSweep: {LastSuccessAt: c.at, Events: 4}})
+	if !l.FirstSweepEnded() {
+		t.Error("the sweep is forgotten")
 	}
 }
 

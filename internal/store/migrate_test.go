@@ -4,6 +4,9 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"grantd/internal/dcr"
 )
 
 // openVersion opens a ledger with the schema that the steps make.
@@ -80,5 +83,43 @@ func TestMigrate(t *testing.T) {
 	}
 	if _, err := openVersion(t, path, migrations()); !errors.Is(err, ErrNewerSchema) {
 		t.Errorf("the older program on it: %v", err)
+	}
+}
+
+// TestMigrateFirst: a ledger of version 1 with something due becomes one of
+// today, and loses nothing.
+func TestMigrateFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grantd.db")
+	l, err := openVersion(t, path, migrations()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	old := dcr.Record{ClientID: "tpc_a", Phase: dcr.Pending, NextAttemptAt: now, Class: dcr.Urgent}
+	if err := l.group.transact(func(t tx) error { return t.put(dcr.Record{}, old) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Options{Path: path, ReadOnly: true}); !errors.Is(err, ErrOlderSchema) {
+		t.Errorf("opened for reading: %v", err)
+	}
+	l, err = Open(t.Context(), Options{Path: path, Tenant: "t", Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if v := version(t, l); v != 2 {
+		t.Errorf("version %d", v)
+	}
+	if due, _, err := l.Due(t.Context(), dcr.Urgent, now, 10); err != nil || len(due) != 1 || due[0] != (DueClient{ID: "tpc_a"}) {
+		t.Errorf("due %v, error %v", due, err)
+	}
+	if holds, err := l.Holds(t.Context()); err != nil || len(holds) != 0 {
+		t.Errorf("holds %v, error %v", holds, err)
+	}
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

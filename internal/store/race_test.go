@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"grantd/internal/dcr"
 	"grantd/internal/store"
@@ -86,6 +88,112 @@ func TestConcurrent(t *testing.T) {
 	feeds, err := l.Feeds(t.Context())
 	if err != nil || feeds[dcr.FeedWebhook].Events != deliveries {
 		t.Errorf("%d events of %d, error %v", feeds[dcr.FeedWebhook].Events, deliveries, err)
+	}
+}
+
+// TestConcurrentSweep lets deliveries, workers and sweeps at the same clients,
+// some of which nobody knows at first. In the end every delivery has been seen
+// by a worker or a sweep that read the record after it, or the client is still
+// due.
+func TestConcurrentSweep(t *testing.T) {
+	const clients, deliveries, workers, sweeps = 10, 100, 8, 8
+	l := storetest.Open(t)
+	id := func(n int) string { return fmt.Sprint("tpc_", n) }
+	for n := range clients / 2 {
+		record(t, l, registered(id(n), "first-"+id(n)))
+	}
+	var recording, working sync.WaitGroup
+	stop := make(chan struct{})
+	for n := range deliveries {
+		recording.Go(func() {
+			s := registered(id(n%clients), fmt.Sprint("log", n))
+			s.Class = []dcr.Class{dcr.Urgent, dcr.Background}[n%2]
+			if got, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{s}}); err != nil || got.Sightings != 1 {
+				t.Errorf("recorded %+v, error %v", got, err)
+			}
+		})
+	}
+	var mu sync.Mutex
+	seen := map[string]map[uint64]bool{} // by client: the numbers that were settled
+	settled := func(id string, seq uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen[id] == nil {
+			seen[id] = map[uint64]bool{}
+		}
+		seen[id][seq] = true
+	}
+	repeat := func(fn func() error) {
+		working.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := fn(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range workers {
+		repeat(func() error {
+			r, err := l.Client(t.Context(), id(rand.IntN(clients)))
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			r.Phase, r.NextAttemptAt, r.LastCheckedAt = dcr.Ready, time.Time{}, time.Now()
+			ok, err := l.Save(t.Context(), dcr.Outcome{Record: r})
+			if ok {
+				settled(r.ClientID, r.Seq)
+			}
+			return err
+		})
+	}
+	for range sweeps {
+		repeat(func() error {
+			observed := time.Now()
+			var ids []string
+			for n := range clients {
+				ids = append(ids, id(n))
+			}
+			records, err := l.Records(t.Context(), ids)
+			if err != nil {
+				return err
+			}
+			var found []store.Swept
+			for _, id := range ids {
+				r := records[id]
+				r.ClientID, r.Phase, r.NextAttemptAt, r.LastCheckedAt = id, dcr.Ready, time.Time{}, observed
+				found = append(found, store.Swept{Record: r, ObservedAt: observed, Due: rand.IntN(3) == 0})
+			}
+			seqs, err := l.SaveSwept(t.Context(), found)
+			for i, seq := range seqs {
+				if seq != 0 && !found[i].Due {
+					settled(found[i].Record.ClientID, seq)
+				}
+			}
+			return err
+		})
+	}
+	recording.Wait()
+	close(stop)
+	working.Wait()
+	for n := range clients {
+		r := client(t, l, id(n))
+		switch {
+		case r.Phase == dcr.Pending && r.NextAttemptAt.IsZero():
+			t.Errorf("client %s is pending and not due", r.ClientID)
+		case r.Phase == dcr.Ready && !seen[r.ClientID][r.Seq]:
+			t.Errorf("client %s is ready with number %d that nobody saw", r.ClientID, r.Seq)
+		}
+	}
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/store"
+	"grantd/internal/store/storetest"
+)
+
+func holdsOf(t *testing.T, l *store.Ledger) []dcr.Hold {
+	t.Helper()
+	holds, err := l.Holds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return holds
+}
+
+// hold saves an outcome of tpc_a that sets holds.
+func hold(t *testing.T, l *store.Ledger, holds ...dcr.Hold) {
+	t.Helper()
+	if _, err := l.Save(t.Context(), dcr.Outcome{Record: client(t, l, "tpc_a"), Holds: holds}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHolds(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("tpc_a", "log1"))
+	if holds := holdsOf(t, l); len(holds) != 0 {
+		t.Errorf("a new ledger holds %v", holds)
+	}
+	all := dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held, Since: c.at}
+	one := dcr.Hold{Scope: dcr.HoldClient, ClientID: "tpc_b", Reason: dcr.Held, Until: c.at.Add(time.Hour), Actor: &dcr.Actor{Kind: dcr.ActorUser, ID: "u"}}
+	every := dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepDomainLevel, Reason: dcr.Fighting, Until: c.at.Add(time.Hour)}
+	grant := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant, Reason: dcr.Fighting, Until: c.at.Add(10 * time.Minute), Times: 1}
+	hold(t, l, grant, every)
+	hold(t, l, one, all)
+	diff(t, holdsOf(t, l), []dcr.Hold{all, one, every, grant})
+
+	c.advance(time.Hour)
+	grant.Times, grant.Until = 2, c.at.Add(20*time.Minute)
+	hold(t, l, grant)
+	diff(t, holdsOf(t, l), []dcr.Hold{all, one, every, grant}) // those ended are kept
+
+	c.advance(store.HoldKept)
+	grant.Until = c.at.Add(20 * time.Minute)
+	hold(t, l, grant)
+	diff(t, holdsOf(t, l), []dcr.Hold{all, one, every, grant}) // to the moment
+	c.advance(1)
+	hold(t, l)
+	diff(t, len(holdsOf(t, l)), 4) // forgotten when another is put
+	hold(t, l, grant)
+	diff(t, holdsOf(t, l), []dcr.Hold{all, grant})
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Holds are set whether or not the outcome settles its record, as its changes
+// are journalled.
+func TestHoldsOfEveryOutcome(t *testing.T) {
+	l := storetest.Open(t)
+	record(t, l, registered("tpc_a", "log1"))
+	working := client(t, l, "tpc_a")
+	record(t, l, dcr.Sighting{Kind: dcr.Changed, ClientID: "tpc_a", LogID: "log2"})
+	h := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant, Reason: dcr.Fighting}
+	if settled, err := l.Save(t.Context(), dcr.Outcome{Record: working, Holds: []dcr.Hold{h}}); settled || err != nil {
+		t.Errorf("settled %v, error %v", settled, err)
+	}
+	g := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_b", Field: dcr.StepGrant, Reason: dcr.Fighting}
+	unknown := dcr.Outcome{Record: dcr.Record{ClientID: "tpc_b", Phase: dcr.Ready}, Holds: []dcr.Hold{g}}
+	if _, err := l.Save(t.Context(), unknown); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+	diff(t, holdsOf(t, l), []dcr.Hold{h, g})
+}
+
+func TestHoldsRejects(t *testing.T) {
+	l := storetest.Open(t)
+	record(t, l, registered("tpc_a", "log1"))
+	before := client(t, l, "tpc_a")
+	for _, h := range []dcr.Hold{
+		{},
+		{Scope: "some", ClientID: "tpc_a"},
+		{Scope: dcr.HoldClient},
+		{Scope: dcr.HoldClient, ClientID: "../a"},
+		{Scope: dcr.HoldClient, ClientID: "tpc_a", Field: dcr.StepGrant},
+		{Scope: dcr.HoldField, ClientID: "tpc_a"},
+		{Scope: dcr.HoldField, Field: "a\x00b"},
+		{Scope: dcr.HoldField, Field: dcr.StepKind(strings.Repeat("a", 65))},
+		{Scope: dcr.HoldAll, ClientID: "tpc_a"},
+		{Scope: dcr.HoldAll, Field: dcr.StepGrant},
+	} {
+		r := before
+		r.Phase = dcr.Ready
+		if _, err := l.Save(t.Context(), dcr.Outcome{Record: r, Holds: []dcr.Hold{h}}); err == nil {
+			t.Errorf("%+v was taken", h)
+		}
+	}
+	diff(t, client(t, l, "tpc_a"), before)
+	diff(t, len(holdsOf(t, l)), 0)
+}
+
+// There is an end to holds: the one that ends first makes room, and those that
+// people set without an end stay.
+func TestHoldsBound(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("tpc_a", "log1"))
+	field := func(n int, until time.Time) dcr.Hold {
+		return dcr.Hold{Scope: dcr.HoldField, ClientID: fmt.Sprint("tpc_", n), Field: dcr.StepGrant, Until: until}
+	}
+	holds := []dcr.Hold{{Scope: dcr.HoldAll}}
+	for n := range store.MaxHolds - 1 {
+		holds = append(holds, field(n, c.at.Add(time.Duration(1+(n+500)%1000)*time.Hour)))
+	}
+	hold(t, l, holds...)
+	hold(t, l, field(-1, c.at.Add(time.Hour)), field(-2, c.at.Add(time.Hour)))
+	kept := map[string]bool{}
+	for _, h := range holdsOf(t, l) {
+		kept[h.ClientID] = true
+	}
+	if len(kept) != store.MaxHolds || !kept[""] || !kept["tpc_-2"] || kept["tpc_1500"] && kept["tpc_500"] {
+		t.Errorf("%d are kept; the one on all: %v, the newest: %v", len(kept), kept[""], kept["tpc_-2"])
+	}
+}
