@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,24 @@ const (
 	countHolds = "holds"
 )
 
+// holdCache is what Holds read last, for it is asked before every write to
+// Auth0.
+type holdCache struct {
+	version uint64 // the bucket's sequence number, which every change raises
+	holds   []dcr.Hold
+}
+
 // Holds returns all holds kept, sorted by scope, client and field; also those
-// whose time is over: they count in a row.
+// whose time is over: they count in a row. What the holds point to is shared
+// and must not be changed.
 func (l *Ledger) Holds(ctx context.Context) ([]dcr.Hold, error) {
 	var holds []dcr.Hold
 	err := l.view(ctx, func(t tx) error {
+		version := t.holds().Sequence()
+		if c := l.held.Load(); c != nil && c.version == version {
+			holds = c.holds
+			return nil
+		}
 		c := t.holds().Cursor()
 		for k, v := c.First(); k != nil; k, v = c.Next() {
 			h, err := decodeHold(k, v)
@@ -38,12 +52,13 @@ func (l *Ledger) Holds(ctx context.Context) ([]dcr.Hold, error) {
 			}
 			holds = append(holds, h)
 		}
+		l.held.Store(&holdCache{version, holds})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return holds, nil
+	return slices.Clone(holds), nil
 }
 
 func decodeHold(k, v []byte) (dcr.Hold, error) {
@@ -80,6 +95,9 @@ func validateHolds(holds []dcr.Hold) error {
 // putHolds sets holds. One of the same scope, client and field is replaced.
 func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
 	for _, h := range holds {
+		if _, err := t.holds().NextSequence(); err != nil {
+			return err
+		}
 		h.Since, h.Until = h.Since.UTC().Round(0), h.Until.UTC().Round(0)
 		if err := t.forgetHold(holdKey(h)); err != nil {
 			return err

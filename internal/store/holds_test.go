@@ -63,6 +63,22 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// Who asks for the holds gets a list of his own, that of the moment.
+func TestHoldsFresh(t *testing.T) {
+	l := storetest.Open(t)
+	record(t, l, registered("tpc_a", "log1"))
+	h := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant}
+	for n := range 3 {
+		h.Times = n + 1
+		hold(t, l, h)
+		for range 2 {
+			got := holdsOf(t, l)
+			diff(t, got, []dcr.Hold{h})
+			got[0].Times = 99
+		}
+	}
+}
+
 // Holds are set whether or not the outcome settles its record, as its changes
 // are journalled.
 func TestHoldsOfEveryOutcome(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -46,6 +47,7 @@ type Ledger struct {
 	clock    func() time.Time
 	group    group
 	feeds    feeds
+	held     atomic.Pointer[holdCache]
 }
 
 // Open opens the ledger and creates or migrates it where needed. It fails with

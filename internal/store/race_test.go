@@ -96,7 +96,7 @@ func TestConcurrent(t *testing.T) {
 // by a worker or a sweep that read the record after it, or the client is still
 // due.
 func TestConcurrentSweep(t *testing.T) {
-	const clients, deliveries, workers, sweeps = 10, 100, 8, 8
+	const clients, feeds, deliveries, workers, sweeps = 10, 10, 20, 4, 4
 	l := storetest.Open(t)
 	id := func(n int) string { return fmt.Sprint("tpc_", n) }
 	for n := range clients / 2 {
@@ -104,12 +104,14 @@ func TestConcurrentSweep(t *testing.T) {
 	}
 	var recording, working sync.WaitGroup
 	stop := make(chan struct{})
-	for n := range deliveries {
+	for feed := range feeds {
 		recording.Go(func() {
-			s := registered(id(n%clients), fmt.Sprint("log", n))
-			s.Class = []dcr.Class{dcr.Urgent, dcr.Background}[n%2]
-			if got, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{s}}); err != nil || got.Sightings != 1 {
-				t.Errorf("recorded %+v, error %v", got, err)
+			for n := range deliveries {
+				s := registered(id((feed+n)%clients), fmt.Sprint("log", feed, ".", n))
+				s.Class = []dcr.Class{dcr.Urgent, dcr.Background}[n%2]
+				if got, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{s}}); err != nil || got.Sightings != 1 {
+					t.Errorf("recorded %+v, error %v", got, err)
+				}
 			}
 		})
 	}
@@ -146,7 +148,7 @@ func TestConcurrentSweep(t *testing.T) {
 			} else if err != nil {
 				return err
 			}
-			r.Phase, r.NextAttemptAt, r.LastCheckedAt = dcr.Ready, time.Time{}, time.Now()
+			r.Phase, r.NextAttemptAt = dcr.Ready, time.Time{} // not LastCheckedAt, or sweeps would always be late
 			ok, err := l.Save(t.Context(), dcr.Outcome{Record: r})
 			if ok {
 				settled(r.ClientID, r.Seq)
@@ -154,13 +156,24 @@ func TestConcurrentSweep(t *testing.T) {
 			return err
 		})
 	}
+	var ids []string
+	for n := range clients {
+		ids = append(ids, id(n))
+	}
+	newest := map[string]uint64{}
+	repeat(func() error { // reads more often than anybody writes
+		records, err := l.Records(t.Context(), ids)
+		for id, r := range records {
+			if r.Seq < newest[id] {
+				t.Errorf("client %s is back at number %d from %d: a sighting was lost", id, r.Seq, newest[id])
+			}
+			newest[id] = r.Seq
+		}
+		return err
+	})
 	for range sweeps {
 		repeat(func() error {
 			observed := time.Now()
-			var ids []string
-			for n := range clients {
-				ids = append(ids, id(n))
-			}
 			records, err := l.Records(t.Context(), ids)
 			if err != nil {
 				return err
