@@ -14,298 +14,234 @@ const (
 	// come back since the last answer may lag by as much.
 	smallBurst = 5
 	stepLag    = time.Second
-	// anchorAge is how long learning looks back.
-	anchorAge = time.Minute
 	// untold is the wait for a token when nothing tells one, at first.
 	untold    = time.Second
 	maxUntold = time.Minute
 	// tick is how much later than reckoned a token may come, by rounding.
 	tick = time.Millisecond
+	// quiet is after how long one call may go to see how the bucket stands,
+	// though it is not known to hold what the call must leave.
+	quiet = 2 * time.Second
+	// stagger is between the times at which promised tokens are called for:
+	// promises are for whole seconds, and so may be what others do.
+	stagger = 250 * time.Millisecond
 	// epsilon forgives rounding of sums of fractions of a token.
 	epsilon = 1e-6
 )
 
 // bucket is what is known of one of Auth0's token buckets. Its level is a
 // lower bound: reality is never worse, unless others use the tenant too.
+// All its times are of the monotonic clock.
 type bucket struct {
 	known bool // an answer with headers was seen
 	free  bool // an answer without headers was seen, and none with
 
 	limit     int
 	remaining int       // as last told
-	resetAt   time.Time // as last told; zero when not
+	resetAt   time.Time // as last told, by the wall clock; zero when not
 
-	level   float64   // tokens left for certain at time at, all calls sent taken off
-	at      time.Time // when level was true
-	rate    float64   // tokens a second that come back, at least; 0 while unknown
-	lag     time.Duration
-	tokenAt time.Time // from here on there is a token, if level says there is none
+	read, past level         // two lower bounds of the tokens left; the greater one counts
+	rate       float64       // tokens a second that come back; 0 while unknown
+	proven     float64       // and that come back at least; rate, unless that is a guess
+	measured   int           // over how many calls
+	tokenAt    time.Time     // from here on there is a token, if the level says there is none
+	promises   int           // times tokenAt was told
+	late       time.Duration // how much later than promised tokens were found to come
+	seen       time.Time     // when something was last learned or sent
 
 	blocked time.Time     // after a 429: no call before
 	penalty time.Duration // how long the last 429 that did not say was waited for
 
 	inFlight  int
-	completed uint64 // calls ended so far
+	completed uint64    // calls ended so far
+	silent    time.Time // since when answers have no headers; zero when the last had
 
 	anchor anchor
-	doubt  time.Time // when there was last less than there ought to be
+	doubt  time.Time // when others were last seen to use the bucket
+	margin float64   // tokens that any call must leave for them since
+	roof   float64   // to which rate guesses go since; 0 is any
 }
 
-// anchor is where learning the rate started: at a time when at most so many
-// tokens were left, all calls sent taken off.
-type anchor struct {
-	at    time.Time
-	level float64
-	spent int // calls sent since
+// level is a number of tokens at a time, with all calls sent taken off.
+type level struct {
+	tokens float64
+	at     time.Time
 }
 
 // flight is what a bucket remembers of one call under way.
 type flight struct {
 	sent      time.Time
 	completed uint64
+	promised  bool // it went because a token was promised for this time
 }
 
-// tokens is how many tokens there are for certain at t.
-func (b *bucket) tokens(t time.Time) float64 {
-	gone := max(t.Sub(b.at)-b.lag, 0)
-	level := min(b.level+b.rate*gone.Seconds(), max(float64(b.limit), b.level))
-	if !b.tokenAt.IsZero() && !t.Before(b.tokenAt) {
-		level = max(level, 1)
-	}
-	return level
+// value is how many tokens a level has become by t, coming back so late.
+func (b *bucket) value(l level, t time.Time, lag time.Duration) float64 {
+	gone := max(t.Sub(l.at)-lag, 0)
+	return min(l.tokens+b.rate*gone.Seconds(), max(float64(b.limit), l.tokens))
 }
 
-// leave is how many tokens a call must leave: background calls a third for
-// urgent ones, and urgent ones a tenth while others seem to use the bucket too.
-func (b *bucket) leave(background bool, t time.Time) float64 {
-	switch {
-	case background:
-		return float64((b.limit + 2) / 3)
-	case b.tokenAt.Equal(b.blocked) && !b.blocked.IsZero():
-		return 0 // the first call after a refusal goes when it was told to
-	case b.limit >= smallBurst && !b.doubt.IsZero() && t.Sub(b.doubt) < anchorAge:
-		return float64((b.limit + 9) / 10)
-	default:
-		return 0
-	}
-}
-
-// readyIn is how long a call must still wait at t, having to leave so many
-// tokens: 0 means go, and a negative answer that only an event will tell.
-func (b *bucket) readyIn(t time.Time, leave float64) time.Duration {
-	if wait := b.blocked.Sub(t); wait > 0 {
-		return wait
-	}
-	switch {
-	case !b.known && b.free:
-		return 0
-	case !b.known && b.inFlight < probes:
-		return 0
-	case !b.known:
-		return -1
-	}
-	need := min(1+leave, float64(b.limit))
-	if b.tokens(t) >= need-epsilon {
-		return 0
-	}
-	wait := time.Duration(-1)
-	if b.rate > 0 {
-		due := b.at.Add(b.lag + seconds((need-b.level)/b.rate))
-		wait = max(due.Sub(t), time.Millisecond)
-	}
-	if !b.tokenAt.IsZero() && b.tokenAt.After(t) {
-		if d := b.tokenAt.Sub(t); leave < 1 && (wait < 0 || d < wait) {
-			wait = d
-		}
-	}
-	if leave > 0 && b.inFlight == 0 {
-		// Whatever the rate is, after a while of silence one call may show.
-		quiet := max(b.at.Add(2*time.Second).Sub(t), 0)
-		if b.tokens(t) < 1-epsilon {
-			quiet = max(quiet, b.readyIn(t, 0))
-		}
-		if wait < 0 || quiet < wait {
-			wait = quiet
-		}
-	}
-	return wait
-}
-
-// send takes a token off for a call that goes now.
-func (b *bucket) send(t time.Time) flight {
-	if b.known {
-		b.level, b.at = b.tokens(t)-1, t
-		b.tokenAt = time.Time{}
-		b.anchor.spent++
-	}
-	b.inFlight++
-	return flight{sent: t, completed: b.completed}
-}
-
-// unsend takes back a call that was let go and never made.
-func (b *bucket) unsend() {
-	b.inFlight--
-	if b.known {
-		b.level = min(b.level+1, float64(b.limit))
-		b.anchor.spent--
-	}
-}
-
-// lost notes the end of a call that told nothing about the bucket.
-func (b *bucket) lost(t time.Time, success bool) {
-	b.inFlight--
-	b.completed++
-	if !b.known {
-		b.free = b.free || success
-		return
-	}
-	b.ensureToken(t, untold)
-}
-
-// ensureToken sees to it that an empty bucket is tried again even if nothing
-// told when.
-func (b *bucket) ensureToken(t time.Time, wait time.Duration) {
-	if b.inFlight == 0 && b.level < 1 && b.rate == 0 && b.tokenAt.IsZero() {
-		b.tokenAt = t.Add(wait)
-	}
-}
-
-// observe corrects the bucket by an answer with headers.
-func (b *bucket) observe(f flight, r reading, t time.Time) {
-	b.inFlight--
-	overlap := int(b.completed - f.completed)
-	b.completed++
-	others := b.inFlight
-
-	b.remaining, b.resetAt = r.remaining, time.Time{}
-	if r.reset > 0 {
-		b.resetAt = t.Add(r.reset)
-	}
-	if t.Before(b.at) {
-		b.at = t // the clock was set back
-	}
-
-	// Calls that were under way at the same time may have been counted after
-	// this answer was written; then they are still to come off.
-	low := float64(r.remaining - others - overlap)
-	high := float64(r.remaining) + 1 // whole tokens are told, parts are not
-	full := r.remaining == r.limit-1
-	if full {
-		// The bucket was full when the call came, so the level is exact, and
-		// whatever went at the same time was counted later.
-		high = low
-	}
-
-	if !b.known || b.limit != r.limit {
-		b.start(f, r, low, high, t)
-		b.await(r, t)
-		return
-	}
-
-	switch expected := b.tokens(t); {
-	case expected > float64(r.remaining)+1+b.slack(f, t):
-		b.contradicted(f, high, t)
-		b.level = low
-	default:
-		if others+overlap == 0 || full {
-			b.learn(f, low, high, full, t)
-		}
-		b.level = max(low, expected)
-		if t.Sub(b.doubt) > anchorAge {
-			b.lag = b.naturalLag()
-		}
-	}
-	b.at, b.penalty = t, 0
-	b.await(r, t)
-}
-
-// start begins with a bucket not seen before.
-func (b *bucket) start(f flight, r reading, low, high float64, t time.Time) {
-	b.known, b.limit = true, r.limit
-	b.level, b.at, b.rate, b.lag = low, t, 0, b.naturalLag()
-	b.tokenAt, b.penalty = time.Time{}, 0
-	b.anchor = anchor{at: f.sent, level: high}
-}
-
-// naturalLag is how late tokens can come back in a bucket of this size.
-func (b *bucket) naturalLag() time.Duration {
+// lag is by how much tokens may come later than the rate says.
+func (b *bucket) lag() time.Duration {
 	if b.limit < smallBurst {
 		return 0
 	}
 	return stepLag
 }
 
+// tokens is how many tokens there are for certain at t.
+func (b *bucket) tokens(t time.Time) float64 {
+	tokens := max(b.value(b.read, t, b.lag()), b.value(b.past, t, b.lag()))
+	if b.promise(t) {
+		tokens = max(tokens, 1)
+	}
+	return tokens
+}
+
+// promise reports whether a token was promised for t or before.
+func (b *bucket) promise(t time.Time) bool { return !b.tokenAt.IsZero() && !t.Before(b.tokenAt) }
+
+// in is how long it takes from t until there are so many tokens, coming back
+// so late; negative when the rate is not known.
+func (b *bucket) in(tokens float64, t time.Time, lag time.Duration) time.Duration {
+	wait := time.Duration(-1)
+	for _, l := range [...]level{b.read, b.past} {
+		if b.value(l, t, lag) >= tokens-epsilon {
+			return 0
+		}
+		if b.rate <= 0 {
+			continue
+		}
+		due := l.at.Add(lag + seconds((tokens-l.tokens)/b.rate))
+		if d := max(due.Sub(t), tick); wait < 0 || d < wait {
+			wait = d
+		}
+	}
+	return wait
+}
+
+// fresh reports whether the next call is the first after a refusal. It goes
+// when it was told to, whatever would have to be left.
+func (b *bucket) fresh() bool { return !b.blocked.IsZero() && b.tokenAt.Equal(b.blocked) }
+
+// third is a third of the bucket, or a little more.
+func (b *bucket) third() float64 { return float64((b.limit + 2) / 3) }
+
+// reserve is how many tokens a background call must leave for urgent ones. Of
+// a bucket of two it would have to wait until it is full, and from a bucket
+// that is always full the rate cannot be learned: there it leaves none until
+// that is known.
+func (b *bucket) reserve() float64 {
+	if b.limit <= probes && b.measured < enough {
+		return 0
+	}
+	return b.third()
+}
+
+// readyIn is how long a call must still wait at t: 0 means go, and a negative
+// answer that only an event will tell.
+func (b *bucket) readyIn(background bool, t time.Time) time.Duration {
+	b.settle(t)
+	if wait := b.blocked.Sub(t); wait > 0 {
+		return wait
+	}
+	switch {
+	case !b.known && (b.free || b.inFlight < probes):
+		return 0
+	case !b.known:
+		return -1
+	case b.fresh():
+		return 0
+	}
+
+	limit := float64(b.limit)
+	certain := b.certainIn(1, t)
+	wait := certain
+	if b.margin > 0 {
+		wait = longer(wait, b.certainIn(min(1+b.margin, limit), t))
+	}
+	if background {
+		// The reserve is a courtesy: what is likely there will do for it.
+		wait = longer(wait, b.in(min(1+max(b.reserve(), b.margin), limit), t, 0))
+	}
+	if b.inFlight == 0 && certain >= 0 && wait != certain {
+		wait = shorter(wait, longer(certain, max(b.seen.Add(quiet).Sub(t), 0)))
+	}
+	return wait
+}
+
+// certainIn is how long it takes until there are so many tokens for certain.
+func (b *bucket) certainIn(tokens float64, t time.Time) time.Duration {
+	wait := b.in(tokens, t, b.lag())
+	if tokens <= 1 && !b.tokenAt.IsZero() {
+		wait = shorter(wait, max(b.tokenAt.Sub(t), 0))
+	}
+	return wait
+}
+
+// longer is the longer of two waits, of which a negative one has no end.
+func longer(a, b time.Duration) time.Duration {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
+}
+
+// shorter is the shorter of two waits, of which a negative one has no end.
+func shorter(a, b time.Duration) time.Duration {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// send takes a token off for a call that goes now.
+func (b *bucket) send(t time.Time) flight {
+	f := flight{sent: t, completed: b.completed, promised: b.promise(t)}
+	if b.known {
+		if f.promised && b.tokens(t) <= 1 {
+			b.past = level{1, t}
+		}
+		b.read, b.past = b.take(b.read, t), b.take(b.past, t)
+		b.tokenAt = time.Time{}
+		b.anchor.spent++
+	}
+	b.inFlight++
+	b.seen = t
+	return f
+}
+
+// take is the level after a call at t. A full bucket begins to fill only then.
+func (b *bucket) take(l level, t time.Time) level {
+	if full := max(float64(b.limit), l.tokens); b.rate > 0 && b.value(l, t, b.lag()) >= full {
+		return level{full - 1, t}
+	}
+	return level{l.tokens - 1, l.at}
+}
+
+// unsend takes back a call that was let go and never made.
+func (b *bucket) unsend(t time.Time) {
+	b.inFlight--
+	if b.known {
+		b.read.tokens = min(b.read.tokens+1, float64(b.limit))
+		b.past.tokens = min(b.past.tokens+1, float64(b.limit))
+		b.anchor.spent--
+		b.await(0, t)
+	}
+}
+
 // await notes when there will be a token, if there is none. Auth0 does not say
 // whether the reset is the next token or the full bucket; either way there is
 // one then.
-func (b *bucket) await(r reading, t time.Time) {
-	b.tokenAt = time.Time{}
-	if b.level >= 1 || b.inFlight > 0 {
-		return
+func (b *bucket) await(told time.Duration, t time.Time) {
+	switch b.tokenAt = (time.Time{}); {
+	case b.inFlight > 0 || b.tokens(t) >= 1:
+	case told > 0:
+		b.tokenAt = t.Add(told + tick + b.late + time.Duration(b.promises%4)*stagger)
+		b.promises++
+	case b.rate == 0:
+		b.tokenAt = t.Add(untold)
 	}
-	if r.reset > 0 {
-		b.tokenAt = t.Add(r.reset + tick)
-	}
-	b.ensureToken(t, untold)
-}
-
-// slack is what can have come back between an answer being written and read.
-func (b *bucket) slack(f flight, t time.Time) float64 {
-	return b.rate*max(t.Sub(f.sent), 0).Seconds() + epsilon
-}
-
-// learn raises the rate to what was seen to come back since the anchor, and
-// sets a new anchor where that is more exact.
-func (b *bucket) learn(f flight, low, high float64, full bool, t time.Time) {
-	elapsed := t.Sub(b.anchor.at) + b.lag + tick
-	back := low - b.anchor.level + float64(b.anchor.spent)
-	if elapsed > 0 && back > 0 && elapsed < anchorAge {
-		b.rate = max(b.rate, back/elapsed.Seconds())
-	}
-	if full || elapsed >= anchorAge || elapsed <= 0 {
-		b.anchor = anchor{at: f.sent, level: high}
-	}
-}
-
-// contradicted is called when there is less than there ought to be: others use
-// the bucket too, or it is refilled in steps. What came back for us since the
-// anchor is all that is believed from here.
-func (b *bucket) contradicted(f flight, high float64, t time.Time) {
-	elapsed := t.Sub(b.anchor.at)
-	back := high - 1 - b.anchor.level + float64(b.anchor.spent)
-	seen := 0.0
-	if elapsed > 0 && back > 0 {
-		seen = back / elapsed.Seconds()
-	}
-	b.rate = min(b.rate, seen)
-	b.lag, b.doubt = stepLag, t
-	b.anchor = anchor{at: f.sent, level: high}
-}
-
-// refused notes a 429: no call before the time told, or, when none is told,
-// before a second that doubles with each one in a row up to a minute.
-func (b *bucket) refused(f flight, r reading, told time.Duration, t time.Time) {
-	b.inFlight--
-	b.completed++
-	switch {
-	case b.known:
-		b.anchor.spent-- // a refused call takes no token
-		b.contradicted(f, 1, t)
-	case r.ok:
-		b.start(f, r, 0, 1, t)
-	}
-	if r.ok {
-		b.remaining, b.resetAt = 0, t.Add(told)
-	}
-	if told <= 0 {
-		b.penalty = min(max(2*b.penalty, untold), maxUntold)
-		told = b.penalty
-	}
-	if until := t.Add(told); until.After(b.blocked) {
-		b.blocked = until
-	}
-	b.level, b.at = 0, b.blocked
-	b.tokenAt = b.blocked
 }
 
 func seconds(s float64) time.Duration {

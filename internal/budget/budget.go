@@ -34,21 +34,26 @@ type Call struct {
 
 // Options configure a Budget.
 type Options struct {
-	Now func() time.Time // time.Now when nil
-	RPS float64          // upper bound on calls per second; 0 and below: none
+	// Now is the wall clock, by which headers tell times; nil means time.Now.
+	// It may jump: waits are measured by the monotonic clock.
+	Now func() time.Time
+	// RPS is the upper bound on calls per second; 0 and below: none.
+	RPS float64
 }
 
 // Budget governs all Management API calls of the process. It is safe for
 // concurrent use and needs no closing.
 type Budget struct {
-	now func() time.Time
+	wall func() time.Time
 
 	mu      sync.Mutex
 	all     bucket         // as if one bucket served every group
 	own     [groups]bucket // as if each group had its own
+	shared  sharing        // which of the two it is
 	ceiling *rate.Limiter  // nil without RPS
 	queue   queue
 	timer   *time.Timer // runs dispatch when the next waiter may go
+	wakeups int         // times it did
 }
 
 // New returns a Budget that knows nothing of the tenant yet.
@@ -56,7 +61,7 @@ func New(o Options) *Budget {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Budget{now: o.Now}
+	b := &Budget{wall: o.Now}
 	if o.RPS > 0 {
 		b.ceiling = rate.NewLimiter(rate.Limit(o.RPS), 1)
 	}
@@ -73,7 +78,7 @@ func (b *Budget) SetRPS(rps float64) {
 	case b.ceiling == nil:
 		b.ceiling = rate.NewLimiter(rate.Limit(rps), 1)
 	default:
-		b.ceiling.SetLimitAt(b.now(), rate.Limit(rps))
+		b.ceiling.SetLimitAt(time.Now(), rate.Limit(rps))
 	}
 	b.dispatch()
 }
@@ -84,6 +89,7 @@ type Ticket struct {
 	budget   *Budget
 	group    Group
 	all, own flight
+	ceiling  *rate.Reservation
 	once     sync.Once
 }
 
@@ -99,7 +105,7 @@ func (b *Budget) Acquire(ctx context.Context, c Call) (*Ticket, error) {
 	w := &waiter{call: c, ready: make(chan *Ticket, 1)}
 
 	b.mu.Lock()
-	w.since = b.now()
+	w.since = time.Now()
 	b.queue.push(w)
 	b.dispatch()
 	b.mu.Unlock()
@@ -114,9 +120,7 @@ func (b *Budget) Acquire(ctx context.Context, c Call) (*Ticket, error) {
 	defer b.mu.Unlock()
 	if !b.queue.remove(w) {
 		// Let go in the same moment: the leave goes to the next.
-		t := <-w.ready
-		b.all.unsend()
-		b.own[t.group].unsend()
+		b.takeBack(<-w.ready)
 	}
 	b.dispatch()
 	return nil, ctx.Err()
@@ -131,62 +135,45 @@ func (t *Ticket) Done(status int, h http.Header) {
 func (b *Budget) done(t *Ticket, status int, h http.Header) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.now()
-	r, told := read(h, now), RetryAfter(h, now)
+	now, wall := time.Now(), b.wall()
+	r, told := read(h, wall), RetryAfter(h, wall)
 	success := status >= 200 && status <= 299
 
-	b.each(t, func(k *bucket, f flight) {
+	end := func(k *bucket, f flight) (less bool) {
 		switch {
 		case status == http.StatusTooManyRequests:
-			k.refused(f, r, told, now)
+			return k.refused(f, r, told, now)
 		case status != 0 && r.ok:
-			k.observe(f, r, now)
+			return k.observe(f, r, now)
 		default:
 			k.lost(now, success)
+			return false
 		}
-	})
+	}
+	less := end(&b.all, t.all)
+	b.shared.learn(less, end(&b.own[t.group], t.own))
 	b.dispatch()
 }
 
-// each runs fn on the two buckets a ticket's call went through.
-func (b *Budget) each(t *Ticket, fn func(*bucket, flight)) {
-	fn(&b.all, t.all)
-	fn(&b.own[t.group], t.own)
-}
-
-// shared reports whether all groups are to be taken for one bucket. They are
-// as long as every limit seen is the same: so it is on plans with one bucket,
-// and where it is not, taking it so errs on the safe side.
-func (b *Budget) shared() bool {
-	limit := 0
-	for i := range b.own {
-		k := &b.own[i]
-		if !k.known {
-			continue
-		}
-		if limit != 0 && k.limit != limit {
-			return false
-		}
-		limit = k.limit
+// takeBack undoes a ticket for a call that was never made.
+func (b *Budget) takeBack(t *Ticket) {
+	now := time.Now()
+	b.all.unsend(now)
+	b.own[t.group].unsend(now)
+	if t.ceiling != nil {
+		t.ceiling.Cancel()
 	}
-	return true
 }
 
 // readyIn is how long a call of the group must wait, as bucket.readyIn.
-func (b *Budget) readyIn(g Group, background bool, now time.Time) time.Duration {
-	own, shared := &b.own[g], b.shared()
+func (b *Budget) readyIn(g Group, s sharing, background bool, now time.Time) time.Duration {
+	own := &b.own[g]
 	wait := time.Duration(0)
-	check := func(k *bucket) {
-		d := k.readyIn(now, k.leave(background, now))
-		if wait >= 0 && (d < 0 || d > wait) {
-			wait = d
-		}
+	if s != apart {
+		wait = b.all.readyIn(background, now)
 	}
-	if shared {
-		check(&b.all)
-	}
-	if own.known || !shared || !own.blocked.IsZero() {
-		check(own)
+	if s == apart || s == unknown && (own.known || !own.blocked.IsZero()) {
+		wait = longer(wait, own.readyIn(background, now))
 	}
 	return wait
 }
@@ -194,13 +181,13 @@ func (b *Budget) readyIn(g Group, background bool, now time.Time) time.Duration 
 // dispatch lets every waiter go that may, and sets the timer for the next. The
 // caller holds b.mu.
 func (b *Budget) dispatch() {
+	now, s := time.Now(), b.sharing()
 	for {
-		now := b.now()
 		next := time.Duration(math.MaxInt64)
-		w := b.queue.next(now, b.shared(), func(g Group, background bool) bool {
+		w := b.queue.next(now, s != apart, func(g Group, background bool) bool {
 			d := b.ceilingIn(now)
 			if d == 0 {
-				d = b.readyIn(g, background, now)
+				d = b.readyIn(g, s, background, now)
 			}
 			if d > 0 {
 				next = min(next, d)
@@ -211,14 +198,17 @@ func (b *Budget) dispatch() {
 			b.wakeIn(next)
 			return
 		}
-		if b.ceiling != nil {
-			b.ceiling.AllowN(now, 1)
-		}
-		t := &Ticket{budget: b, group: w.call.Group}
-		t.all = b.all.send(now)
-		t.own = b.own[t.group].send(now)
-		w.ready <- t
+		w.ready <- b.send(w.call.Group, now)
 	}
+}
+
+// send takes a call off all that it counts against.
+func (b *Budget) send(g Group, now time.Time) *Ticket {
+	t := &Ticket{budget: b, group: g, all: b.all.send(now), own: b.own[g].send(now)}
+	if b.ceiling != nil {
+		t.ceiling = b.ceiling.ReserveN(now, 1)
+	}
+	return t
 }
 
 // ceilingIn is how long the upper bound on calls per second makes wait.
@@ -230,22 +220,27 @@ func (b *Budget) ceilingIn(now time.Time) time.Duration {
 	if missing <= epsilon {
 		return 0
 	}
-	return max(seconds(missing/float64(b.ceiling.Limit())), time.Millisecond)
+	return max(seconds(missing/float64(b.ceiling.Limit())), tick)
 }
 
-// wakeIn sets the timer. It fires at least every second while somebody waits,
-// so that a jump of the clock cannot stall.
+// wakeIn sets the timer. It runs at least every second while somebody waits:
+// what is doubted and what is to be left ends with time, too.
 func (b *Budget) wakeIn(d time.Duration) {
-	if b.timer != nil {
-		b.timer.Stop()
-		b.timer = nil
+	switch d = min(max(d, tick), time.Second); {
+	case b.queue.empty():
+		if b.timer != nil {
+			b.timer.Stop()
+		}
+	case b.timer == nil:
+		b.timer = time.AfterFunc(d, b.wake)
+	default:
+		b.timer.Reset(d)
 	}
-	if b.queue.empty() {
-		return
-	}
-	b.timer = time.AfterFunc(min(max(d, 100*time.Microsecond), time.Second), func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.dispatch()
-	})
+}
+
+func (b *Budget) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wakeups++
+	b.dispatch()
 }

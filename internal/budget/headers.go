@@ -12,6 +12,7 @@ type reading struct {
 	limit     int
 	remaining int
 	reset     time.Duration // from now until the next token at the latest; 0 when not told or past
+	resetAt   time.Time     // the same by our wall clock; zero when not told or past
 	ok        bool          // limit and remaining were told
 }
 
@@ -31,6 +32,9 @@ func read(h http.Header, now time.Time) reading {
 	limit, okLimit := number(h.Get("X-RateLimit-Limit"))
 	remaining, okRemaining := number(h.Get("X-RateLimit-Remaining"))
 	r := reading{reset: resetIn(h, now)}
+	if r.reset > 0 {
+		r.resetAt = now.Add(r.reset)
+	}
 	if okLimit && okRemaining && limit > 0 {
 		r.limit, r.remaining, r.ok = int(min(limit, maxLimit)), int(min(remaining, limit, maxLimit)), true
 	}

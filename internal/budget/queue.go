@@ -1,105 +1,152 @@
 package budget
 
 import (
-	"slices"
+	"container/list"
 	"time"
 
 	"grantd/internal/dcr"
 )
 
-// patience is how long a background call waits behind urgent ones before it
-// takes its turn among them, without leaving a reserve.
+// patience is how long background calls stand back for urgent ones before one
+// of them takes its turn among those, without leaving a reserve.
 const patience = 30 * time.Second
 
 // waiter is a call that waits for its turn.
 type waiter struct {
 	call  Call
+	seq   uint64 // in the order of asking
 	since time.Time
 	ready chan *Ticket // receives once, buffered
+
+	line *line         // nil among the background calls
+	at   *list.Element // its place there; nil once it was taken out
 }
 
-// line is the calls of one source, oldest first, or the one background call
-// whose patience has run out.
+// line is the urgent calls of one source by group, oldest first, or the one
+// background call whose patience has run out.
 type line struct {
 	source  string
-	patient bool
-	waiters []*waiter
+	waiting [groups]list.List // of *waiter
+	count   int
+	turn    *list.Element
 }
 
-// queue holds the waiters. The urgent lines stand in the order of their turn.
+// queue holds the waiters. Nothing it does takes longer the more of them there
+// are, but for a search past the sources that wait for another group.
 type queue struct {
-	urgent     []*line
-	background []*waiter
+	seq        uint64
+	sources    map[string]*line
+	turns      list.List         // of *line, next turn first
+	urgent     [groups]int       // calls that wait in lines
+	background [groups]list.List // of *waiter, oldest first
+	patient    *line             // nil when none is impatient
+	served     [groups]time.Time // when a background call last went of itself
 }
-
-func (q *queue) empty() bool { return len(q.urgent) == 0 && len(q.background) == 0 }
 
 // counts is how many wait.
 func (q *queue) counts() (urgent, background int) {
-	background = len(q.background)
-	for _, l := range q.urgent {
-		if l.patient {
-			background += len(l.waiters)
-		} else {
-			urgent += len(l.waiters)
-		}
+	for g := range q.background {
+		urgent += q.urgent[g]
+		background += q.background[g].Len()
+	}
+	if q.patient != nil {
+		return urgent - 1, background + 1
 	}
 	return urgent, background
 }
 
+func (q *queue) empty() bool {
+	urgent, background := q.counts()
+	return urgent+background == 0
+}
+
 // push adds a waiter at the end of its line. A new line takes its turn last.
 func (q *queue) push(w *waiter) {
+	q.seq++
+	w.seq = q.seq
 	if w.call.Class == dcr.Background {
-		q.background = append(q.background, w)
+		w.at = q.background[w.call.Group].PushBack(w)
 		return
 	}
-	for _, l := range q.urgent {
-		if l.source == w.call.Source && !l.patient {
-			l.waiters = append(l.waiters, w)
-			return
+	l := q.sources[w.call.Source]
+	if l == nil {
+		l = &line{source: w.call.Source}
+		if q.sources == nil {
+			q.sources = map[string]*line{}
 		}
+		q.sources[l.source] = l
 	}
-	q.urgent = append(q.urgent, &line{source: w.call.Source, waiters: []*waiter{w}})
+	q.join(l, w)
+}
+
+func (q *queue) join(l *line, w *waiter) {
+	if l.turn == nil {
+		l.turn = q.turns.PushBack(l)
+	}
+	w.line, w.at = l, l.waiting[w.call.Group].PushBack(w)
+	l.count++
+	q.urgent[w.call.Group]++
 }
 
 // remove takes a waiter out and reports whether it was still there.
 func (q *queue) remove(w *waiter) bool {
-	if i := slices.Index(q.background, w); i >= 0 {
-		q.background = slices.Delete(q.background, i, i+1)
+	if w.at == nil {
+		return false
+	}
+	g, l := w.call.Group, w.line
+	if l == nil {
+		q.background[g].Remove(w.at)
+		w.at = nil
 		return true
 	}
-	for i, l := range q.urgent {
-		if j := slices.Index(l.waiters, w); j >= 0 {
-			q.take(i, j)
-			return true
+	l.waiting[g].Remove(w.at)
+	w.at = nil
+	q.urgent[g]--
+	if l.count--; l.count > 0 {
+		return true
+	}
+	q.turns.Remove(l.turn)
+	if l == q.patient {
+		q.patient = nil
+	} else {
+		delete(q.sources, l.source)
+	}
+	return true
+}
+
+// promote lets the oldest background call stand among the urgent ones when
+// none of its group has gone for as long as patience lasts. One at a time: they
+// are one more source, not many.
+func (q *queue) promote(now time.Time) {
+	if q.patient != nil || q.turns.Len() == 0 {
+		return
+	}
+	w := q.oldest(func(w *waiter) bool {
+		since := w.since
+		if served := q.served[w.call.Group]; served.After(since) {
+			since = served
+		}
+		return now.Sub(since) >= patience
+	})
+	if w == nil {
+		return
+	}
+	q.remove(w)
+	q.patient = &line{}
+	q.join(q.patient, w)
+}
+
+// oldest is the background call that asked first among the first of each group
+// that pass.
+func (q *queue) oldest(pass func(*waiter) bool) *waiter {
+	var oldest *waiter
+	for g := range q.background {
+		w := first(&q.background[g])
+		if w != nil && (oldest == nil || w.seq < oldest.seq) && pass(w) {
+			oldest = w
 		}
 	}
-	return false
-}
-
-// take removes waiter j of line i; what is left of the line goes to the end.
-func (q *queue) take(i, j int) *waiter {
-	l := q.urgent[i]
-	w := l.waiters[j]
-	l.waiters = slices.Delete(l.waiters, j, j+1)
-	q.urgent = slices.Delete(q.urgent, i, i+1)
-	if len(l.waiters) > 0 {
-		q.urgent = append(q.urgent, l)
-	}
-	return w
-}
-
-// promote lets the oldest background call stand among the urgent ones when its
-// patience has run out. One at a time: they are one more source, not many.
-func (q *queue) promote(now time.Time) {
-	if len(q.urgent) == 0 || len(q.background) == 0 || now.Sub(q.background[0].since) < patience {
-		return
-	}
-	if slices.ContainsFunc(q.urgent, func(l *line) bool { return l.patient }) {
-		return
-	}
-	q.urgent = append(q.urgent, &line{patient: true, waiters: []*waiter{q.background[0]}})
-	q.background = slices.Delete(q.background, 0, 1)
+	return oldest
 }
 
 // next takes out the waiter whose turn it is among those that may go, nil if
@@ -107,35 +154,71 @@ func (q *queue) promote(now time.Time) {
 // group, or for any group if the groups are shared.
 func (q *queue) next(now time.Time, shared bool, may func(g Group, background bool) bool) *waiter {
 	q.promote(now)
-
-	var asked, wanted [groups]bool // a group that may not go is asked once
-	for i, l := range q.urgent {
-		for j, w := range l.waiters {
-			g := w.call.Group
-			wanted[g] = true
-			if asked[g] {
-				continue
-			}
-			asked[g] = true
-			if may(g, false) {
-				return q.take(i, j)
-			}
-		}
+	if w := q.nextUrgent(may); w != nil {
+		q.takeTurn(w)
+		return w
 	}
-
-	if shared && len(q.urgent) > 0 {
+	if shared && q.turns.Len() > 0 {
 		return nil
 	}
-	for i, w := range q.background {
+	w := q.oldest(func(w *waiter) bool {
 		g := w.call.Group
-		if wanted[g] || asked[g] {
-			continue
-		}
-		asked[g] = true
-		if may(g, true) {
-			q.background = slices.Delete(q.background, i, i+1)
+		return q.urgent[g] == 0 && may(g, true)
+	})
+	if w != nil {
+		q.remove(w)
+		q.served[w.call.Group] = now
+	}
+	return w
+}
+
+func (q *queue) nextUrgent(may func(g Group, background bool) bool) *waiter {
+	var open [groups]bool
+	some := false
+	for g, n := range q.urgent {
+		open[g] = n > 0 && may(Group(g), false)
+		some = some || open[g]
+	}
+	if !some {
+		return nil
+	}
+	for e := q.turns.Front(); e != nil; e = e.Next() {
+		l, _ := e.Value.(*line)
+		if w := l.oldest(&open); w != nil {
 			return w
 		}
 	}
 	return nil
+}
+
+// oldest is the call of the line that asked first among those of open groups.
+func (l *line) oldest(open *[groups]bool) *waiter {
+	var oldest *waiter
+	for g := range l.waiting {
+		if !open[g] {
+			continue
+		}
+		if w := first(&l.waiting[g]); w != nil && (oldest == nil || w.seq < oldest.seq) {
+			oldest = w
+		}
+	}
+	return oldest
+}
+
+// takeTurn takes an urgent waiter out. What is left of its line goes last.
+func (q *queue) takeTurn(w *waiter) {
+	l := w.line
+	q.remove(w)
+	if l.count > 0 {
+		q.turns.MoveToBack(l.turn)
+	}
+}
+
+func first(l *list.List) *waiter {
+	e := l.Front()
+	if e == nil {
+		return nil
+	}
+	w, _ := e.Value.(*waiter)
+	return w
 }
