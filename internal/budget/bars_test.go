@@ -19,8 +19,8 @@ import (
 func TestThroughput(t *testing.T) {
 	each(t, func(t *testing.T, s subscription, nextToken bool) {
 		for _, latency := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond} {
-			for _, callers := range []int{1, 5, 20, 50, 100, 1000} {
-				for _, phase := range []time.Duration{0, 137, 500, 731, 999} {
+			for _, callers := range []int{1, 5, 50, 100} {
+				for _, phase := range []time.Duration{0, 500, 731} {
 					synctest.Test(t, func(t *testing.T) {
 						time.Sleep(phase * time.Millisecond)
 						r := newRig(t, s.plan, nextToken, latency)
@@ -64,7 +64,7 @@ func TestThroughputOfFew(t *testing.T) {
 func TestUrgentBesideBackground(t *testing.T) {
 	each(t, func(t *testing.T, s subscription, nextToken bool) {
 		var took []time.Duration
-		for seed := range uint64(4) {
+		for seed := range uint64(3) {
 			synctest.Test(t, func(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(seed, 1))
 				time.Sleep(time.Duration(rnd.IntN(1000)) * time.Millisecond)
@@ -100,7 +100,7 @@ func TestClientsOnFree(t *testing.T) {
 		for _, latency := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond} {
 			for _, warm := range []bool{false, true} {
 				for clients, limit := range map[int]time.Duration{1: 2500 * time.Millisecond, 20: 45 * time.Second} {
-					for phase := time.Duration(0); phase < time.Second; phase += 50 * time.Millisecond {
+					for phase := time.Duration(0); phase < time.Second; phase += 100 * time.Millisecond {
 						synctest.Test(t, func(t *testing.T) {
 							time.Sleep(phase)
 							r := newRig(t, tenantsim.Free, nextToken, latency)
@@ -170,7 +170,7 @@ func TestHalfTaken(t *testing.T) {
 	each(t, func(t *testing.T, s subscription, nextToken bool) {
 		for _, class := range []dcr.Class{dcr.Background, dcr.Urgent} {
 			for _, latency := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond} {
-				for _, phase := range []time.Duration{0, 137, 500, 750} {
+				for _, phase := range []time.Duration{0, 613} {
 					synctest.Test(t, func(t *testing.T) {
 						r := newRig(t, s.plan, nextToken, latency)
 						stop := r.drain(phase*time.Millisecond, time.Duration(2/s.rate*float64(time.Second)))

@@ -22,6 +22,8 @@ const (
 	// quiet is after how long one call may go to see how the bucket stands,
 	// though it is not known to hold what the call must leave.
 	quiet = 2 * time.Second
+	// hold is longer than any call takes.
+	hold = time.Minute
 	// stagger is between the times at which promised tokens are called for:
 	// promises are for whole seconds, and so may be what others do.
 	stagger = 250 * time.Millisecond
@@ -42,17 +44,19 @@ type bucket struct {
 
 	read, past level         // two lower bounds of the tokens left; the greater one counts
 	rate       float64       // tokens a second that come back; 0 while unknown
-	proven     float64       // and that come back at least; rate, unless that is a guess
-	measured   int           // over how many calls
+	proven     float64       // and that come back at least; rate may be a guess while others are about
+	measured   int           // over how many calls proven was
 	tokenAt    time.Time     // from here on there is a token, if the level says there is none
 	promises   int           // times tokenAt was told
 	late       time.Duration // how much later than promised tokens were found to come
+	slowest    time.Duration // how long calls take at most
 	seen       time.Time     // when something was last learned or sent
 
 	blocked time.Time     // after a 429: no call before
 	penalty time.Duration // how long the last 429 that did not say was waited for
 
 	inFlight  int
+	busy      time.Time // since when there are calls under way
 	completed uint64    // calls ended so far
 	silent    time.Time // since when answers have no headers; zero when the last had
 
@@ -62,10 +66,11 @@ type bucket struct {
 	roof   float64   // to which rate guesses go since; 0 is any
 }
 
-// level is a number of tokens at a time, with all calls sent taken off.
+// level is a number of tokens, with all calls sent taken off. More come back
+// perhaps from at on, and for certain from sure on.
 type level struct {
-	tokens float64
-	at     time.Time
+	tokens   float64
+	at, sure time.Time
 }
 
 // flight is what a bucket remembers of one call under way.
@@ -75,10 +80,15 @@ type flight struct {
 	promised  bool // it went because a token was promised for this time
 }
 
-// value is how many tokens a level has become by t, coming back so late.
-func (b *bucket) value(l level, t time.Time, lag time.Duration) float64 {
-	gone := max(t.Sub(l.at)-lag, 0)
+// value is how many tokens a level has become by t, coming back since then.
+func (b *bucket) value(l level, since, t time.Time) float64 {
+	gone := max(t.Sub(since), 0)
 	return min(l.tokens+b.rate*gone.Seconds(), max(float64(b.limit), l.tokens))
+}
+
+// certain is how many tokens of a level there are at least at t.
+func (b *bucket) certain(l level, t time.Time) float64 {
+	return b.value(l, l.sure.Add(b.lag()), t)
 }
 
 // lag is by how much tokens may come later than the rate says.
@@ -91,7 +101,7 @@ func (b *bucket) lag() time.Duration {
 
 // tokens is how many tokens there are for certain at t.
 func (b *bucket) tokens(t time.Time) float64 {
-	tokens := max(b.value(b.read, t, b.lag()), b.value(b.past, t, b.lag()))
+	tokens := max(b.certain(b.read, t), b.certain(b.past, t))
 	if b.promise(t) {
 		tokens = max(tokens, 1)
 	}
@@ -101,23 +111,32 @@ func (b *bucket) tokens(t time.Time) float64 {
 // promise reports whether a token was promised for t or before.
 func (b *bucket) promise(t time.Time) bool { return !b.tokenAt.IsZero() && !t.Before(b.tokenAt) }
 
-// in is how long it takes from t until there are so many tokens, coming back
-// so late; negative when the rate is not known.
-func (b *bucket) in(tokens float64, t time.Time, lag time.Duration) time.Duration {
-	wait := time.Duration(-1)
-	for _, l := range [...]level{b.read, b.past} {
-		if b.value(l, t, lag) >= tokens-epsilon {
-			return 0
-		}
-		if b.rate <= 0 {
-			continue
-		}
-		due := l.at.Add(lag + seconds((tokens-l.tokens)/b.rate))
-		if d := max(due.Sub(t), tick); wait < 0 || d < wait {
-			wait = d
-		}
+// likelyIn is how long it takes from t until there are so many tokens if they
+// come back as soon as they can; negative when the rate is not known.
+func (b *bucket) likelyIn(tokens float64, t time.Time) time.Duration {
+	return shorter(b.in(b.read, b.read.at, tokens, t), b.in(b.past, b.past.at, tokens, t))
+}
+
+// certainIn is how long it takes until there are so many for certain.
+func (b *bucket) certainIn(tokens float64, t time.Time) time.Duration {
+	read, past := b.read.sure.Add(b.lag()), b.past.sure.Add(b.lag())
+	wait := shorter(b.in(b.read, read, tokens, t), b.in(b.past, past, tokens, t))
+	if tokens <= 1 && !b.tokenAt.IsZero() {
+		wait = shorter(wait, max(b.tokenAt.Sub(t), 0))
 	}
 	return wait
+}
+
+// in is how long a level takes from t until it has so many tokens, coming back
+// since then.
+func (b *bucket) in(l level, since time.Time, tokens float64, t time.Time) time.Duration {
+	switch {
+	case b.value(l, since, t) >= tokens-epsilon:
+		return 0
+	case b.rate <= 0:
+		return -1
+	}
+	return max(since.Add(seconds((tokens-l.tokens)/b.rate)).Sub(t), tick)
 }
 
 // fresh reports whether the next call is the first after a refusal. It goes
@@ -162,19 +181,10 @@ func (b *bucket) readyIn(background bool, t time.Time) time.Duration {
 	}
 	if background {
 		// The reserve is a courtesy: what is likely there will do for it.
-		wait = longer(wait, b.in(min(1+max(b.reserve(), b.margin), limit), t, 0))
+		wait = longer(wait, b.likelyIn(min(1+max(b.reserve(), b.margin), limit), t))
 	}
 	if b.inFlight == 0 && certain >= 0 && wait != certain {
 		wait = shorter(wait, longer(certain, max(b.seen.Add(quiet).Sub(t), 0)))
-	}
-	return wait
-}
-
-// certainIn is how long it takes until there are so many tokens for certain.
-func (b *bucket) certainIn(tokens float64, t time.Time) time.Duration {
-	wait := b.in(tokens, t, b.lag())
-	if tokens <= 1 && !b.tokenAt.IsZero() {
-		wait = shorter(wait, max(b.tokenAt.Sub(t), 0))
 	}
 	return wait
 }
@@ -200,23 +210,41 @@ func (b *bucket) send(t time.Time) flight {
 	f := flight{sent: t, completed: b.completed, promised: b.promise(t)}
 	if b.known {
 		if f.promised && b.tokens(t) <= 1 {
-			b.past = level{1, t}
+			b.past = level{1, t, t}
 		}
 		b.read, b.past = b.take(b.read, t), b.take(b.past, t)
 		b.tokenAt = time.Time{}
 		b.anchor.spent++
+	}
+	if b.inFlight == 0 {
+		b.busy = t
 	}
 	b.inFlight++
 	b.seen = t
 	return f
 }
 
-// take is the level after a call at t. A full bucket begins to fill only then.
+// take is the level after a call at t. A bucket that may be full, being ahead
+// of what is certain, begins to fill only when it has got the call; when that
+// was is known for certain once it is answered.
 func (b *bucket) take(l level, t time.Time) level {
-	if full := max(float64(b.limit), l.tokens); b.rate > 0 && b.value(l, t, b.lag()) >= full {
-		return level{full - 1, t}
+	tokens := b.certain(l, t)
+	if ahead := b.rate * (b.lag() + b.slowest).Seconds(); b.rate > 0 && tokens+ahead >= float64(b.limit) {
+		return level{tokens - 1, t, t.Add(hold)}
 	}
-	return level{l.tokens - 1, l.at}
+	l.tokens--
+	return l
+}
+
+// answered ends what take began.
+func (b *bucket) answered(f flight, t time.Time) {
+	for _, l := range [...]*level{&b.read, &b.past} {
+		if l.sure.Equal(f.sent.Add(hold)) {
+			l.sure = t
+		}
+	}
+	// The slowest of late: one in some hundred that was slow is forgotten.
+	b.slowest = max(t.Sub(f.sent), b.slowest*99/100)
 }
 
 // unsend takes back a call that was let go and never made.

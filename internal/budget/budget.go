@@ -146,7 +146,7 @@ func (b *Budget) done(t *Ticket, status int, h http.Header) {
 		case status != 0 && r.ok:
 			return k.observe(f, r, now)
 		default:
-			k.lost(now, success)
+			k.lost(f, success, now)
 			return false
 		}
 	}

@@ -33,28 +33,29 @@ func (b *bucket) observe(f flight, r reading, t time.Time) (less bool) {
 	overlap := int(b.completed - f.completed)
 	b.completed++
 	b.settle(t)
+	b.answered(f, t)
 	others := b.inFlight + overlap // may have been counted after this answer was written
 	b.remaining, b.resetAt, b.seen, b.silent = r.remaining, r.resetAt, t, time.Time{}
 
 	// With the calls taken off that are perhaps to come off yet, and with the
 	// part of a token that is not told: so much there is at least, and at most.
-	now := level{float64(r.remaining - others), t}
-	most := level{float64(r.remaining) + 1, f.sent}
+	now := level{float64(r.remaining - others), f.sent, t}
+	most := level{float64(r.remaining) + 1, f.sent, t}
 	full := r.remaining == r.limit-1
 	if full {
 		most.tokens-- // a full bucket holds no part of a token
 	}
-	if full && (!b.known || r.limit < smallBurst) && t.Sub(f.sent) < stepLag/2 {
+	if full && r.limit < smallBurst && t.Sub(b.busy) < stepLag/2 {
 		// No plan with so few tokens is so fast that what went at the same time
 		// was counted before and had come back by then: the level is exact.
 		most.tokens = now.tokens
 	}
 
-	switch expected := b.tokens(t); {
+	switch expected := b.expected(f, t); {
 	case !b.known || b.limit != r.limit:
 		less = !b.known && r.remaining < r.limit-int(b.completed)-b.inFlight
 		b.start(r.limit, now, most)
-	case expected > float64(r.remaining)+1+b.slack(f, t):
+	case expected > float64(r.remaining)+1:
 		less = true
 		b.contradicted(expected-float64(r.remaining)-1, now, most, t)
 	default:
@@ -74,9 +75,17 @@ func (b *bucket) start(limit int, now, most level) {
 	b.anchor = anchor{level: most}
 }
 
-// slack is what can have come back between an answer being written and read.
-func (b *bucket) slack(f flight, t time.Time) float64 {
-	return b.rate*max(t.Sub(f.sent), 0).Seconds() + epsilon
+// expected is how many tokens there were for certain when the call went, all
+// calls sent by now taken off. Only what was known then counts: what answers
+// told meanwhile may have come back meanwhile.
+func (b *bucket) expected(f flight, t time.Time) float64 {
+	expected := math.Inf(-1)
+	for _, l := range [...]level{b.read, b.past} {
+		if !l.sure.After(f.sent) {
+			expected = max(expected, b.certain(l, t)-b.rate*t.Sub(f.sent).Seconds()-epsilon)
+		}
+	}
+	return expected
 }
 
 // believe takes a reading over. What an earlier one has become by now counts
@@ -84,7 +93,7 @@ func (b *bucket) slack(f flight, t time.Time) float64 {
 // others use the bucket, for it does not know of them.
 func (b *bucket) believe(now level, t time.Time) {
 	b.read = now
-	if b.contested(t) || b.value(b.past, now.at, 0) <= now.tokens {
+	if b.contested(t) || b.value(b.past, b.past.sure, t) <= now.tokens {
 		b.past = now
 	}
 }
@@ -108,19 +117,33 @@ func (b *bucket) learn(now level, full bool, most level, t time.Time) {
 	elapsed := t.Sub(b.anchor.at) + b.lag() + tick
 	if back := b.back(now.tokens); back > 0 && elapsed < memory {
 		b.proven = max(b.proven, back/elapsed.Seconds())
-		b.rate = max(b.rate, b.proven)
+		b.raise(b.proven, t)
 		b.measured = max(b.measured, b.anchor.spent)
 	}
 	if full && b.contested(t) {
 		// With others about nothing says how much of a rate goes to them. But a
 		// bucket found full had more to give; asked too often, it is never full.
 		if b.roof == 0 || b.rate*creep <= b.roof {
-			b.rate *= creep
+			b.raise(b.rate*creep, t)
 		}
 	}
 	if full || elapsed >= memory {
 		b.anchor = anchor{level: most}
 	}
+}
+
+// raise raises the rate from t on. For the time before it may not be taken:
+// the bucket may have been full then.
+func (b *bucket) raise(rate float64, t time.Time) {
+	if rate <= b.rate {
+		return
+	}
+	for _, l := range [...]*level{&b.read, &b.past} {
+		if from := t.Add(-b.lag()); l.sure.Before(from) {
+			*l = level{b.certain(*l, t), from, from}
+		}
+	}
+	b.rate = rate
 }
 
 // back is how many tokens came back since the anchor, if so many are left now.
@@ -144,16 +167,17 @@ func (b *bucket) refused(f flight, r reading, told time.Duration, t time.Time) (
 	b.completed++
 	b.seen = t
 	b.settle(t)
-	none := level{0, t}
+	b.answered(f, t)
+	none := level{0, t, t}
 	switch {
 	case b.known:
 		b.anchor.spent-- // a refused call takes no token
 		if less = b.tokens(t) > -epsilon; less {
 			b.slower(f, t)
-			b.contradicted(2*b.margin+1, none, level{1, f.sent}, t)
+			b.contradicted(2*b.margin+1, none, level{1, f.sent, t}, t)
 		}
 	case r.ok:
-		b.start(r.limit, none, level{1, f.sent})
+		b.start(r.limit, none, level{1, f.sent, t})
 	}
 	if r.ok {
 		b.remaining, b.resetAt, b.silent = 0, r.resetAt, time.Time{}
@@ -189,14 +213,15 @@ func (b *bucket) block(f flight, told time.Duration, t time.Time) {
 	if until := t.Add(told); until.After(b.blocked) {
 		b.blocked = until
 	}
-	b.read = level{0, b.blocked}
+	b.read = level{0, b.blocked, b.blocked}
 	b.past, b.tokenAt = b.read, b.blocked
 }
 
 // lost notes the end of a call that told nothing about the bucket.
-func (b *bucket) lost(t time.Time, success bool) {
+func (b *bucket) lost(f flight, success bool, t time.Time) {
 	b.inFlight--
 	b.completed++
+	b.answered(f, t)
 	if success {
 		b.unmentioned(t)
 	}

@@ -19,7 +19,8 @@ type tenant struct {
 	full    bool // x-ratelimit-reset is the full bucket, else the next token
 	step    bool // refilled once a second instead of continuously
 	latency time.Duration
-	silent  bool // sends no headers
+	silent  bool          // sends no headers
+	early   time.Duration // by how much the reset is
 
 	mu      sync.Mutex
 	level   float64
@@ -86,6 +87,7 @@ func (s *tenant) serve() (int, http.Header) {
 	if s.step {
 		reset = s.at.Add(time.Duration(math.Ceil(missing/s.rate)) * time.Second)
 	}
+	reset = reset.Add(-s.early)
 	h := http.Header{}
 	h.Set("X-RateLimit-Limit", strconv.Itoa(s.limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(s.level)))
