@@ -179,6 +179,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.work(ctx, g)
 	g.Go(func() error { d.keepHouse(ctx); return nil })
 	g.Go(func() error { d.followToken(ctx); return nil })
+	g.Go(func() error { d.watchClock(ctx); return nil })
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
 		g.Go(func() error { d.watchEnvFile(ctx); return nil })

@@ -101,6 +101,7 @@ func (d *Daemon) poll(ctx context.Context) {
 		d.log.Warn("poll failed", "error", err)
 	default:
 		d.log.Info("polling again")
+		d.sweeper.Retry() // Auth0 answers
 	}
 	d.pollFailure = why
 }

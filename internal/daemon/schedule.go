@@ -26,6 +26,7 @@ type schedule struct {
 type entry struct {
 	id   cron.EntryID
 	spec string
+	job  func(context.Context)
 }
 
 // newSchedule returns a schedule that runs nothing before start.
@@ -52,11 +53,30 @@ func (s *schedule) set(name, spec string, job func(context.Context)) error {
 	if spec == config.Off {
 		return nil
 	}
+	return s.add(name, spec, job)
+}
+
+// add schedules the job. The caller holds mu.
+func (s *schedule) add(name, spec string, job func(context.Context)) error {
 	id, err := s.cron.AddFunc(spec, func() { job(s.ctx) })
 	if err != nil {
 		return err
 	}
-	s.entries[name] = entry{id: id, spec: spec}
+	s.entries[name] = entry{id: id, spec: spec, job: job}
+	return nil
+}
+
+// restart plans all jobs anew from the present time, which may be another than
+// it was: cron would wait for a time that was planned before the clock was set.
+func (s *schedule) restart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		s.cron.Remove(e.id)
+		if err := s.add(name, e.spec, e.job); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -93,7 +93,7 @@ func cached[T any](ctx context.Context, f *facts, m map[string]fact[T], key stri
 		changes = f.changes
 		e, ok := m[key]
 		age := f.now().Sub(e.at)
-		return e, age, ok && age <= maxAge
+		return e, age, ok && 0 <= age && age <= maxAge // not of the future, after a jump of the clock
 	}
 	if e, age, ok := look(); ok {
 		return e.value, age, nil

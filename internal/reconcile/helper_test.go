@@ -92,6 +92,7 @@ type world struct {
 	clock  *clock
 	log    *lines
 	*reconcile.Reconciler
+	options reconcile.Options // it was made with
 }
 
 type setup struct {
@@ -180,15 +181,22 @@ func newWorld(tb testing.TB, s setup) *world {
 		o.Tenant, o.Audience, o.Now = tenant.Domain(), audience, w.clock.now
 		o.Path = filepath.Join(tb.TempDir(), "grantd.db")
 	})
-	w.Reconciler = reconcile.New(reconcile.Options{
+	w.options = reconcile.Options{
 		Tenant: w.client, Prefix: w.ledger.Prefix(), Settings: desire(tb, s.desired),
 		Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.now,
-	})
+	}
+	w.Reconciler = reconcile.New(w.options)
 	if err := w.Warm(tb.Context()); err != nil && s.scopes == nil {
 		tb.Fatal(err)
 	}
 	tenant.ResetCalls()
 	return w
+}
+
+// rebuild makes the Reconciler anew, with other options.
+func (w *world) rebuild(edit func(*reconcile.Options)) {
+	edit(&w.options)
+	w.Reconciler = reconcile.New(w.options)
 }
 
 // lines is a log.
@@ -222,8 +230,14 @@ func (w *world) register(n int) string {
 // sight records that a client registered just now, or was changed.
 func (w *world) sight(id string, kind dcr.SightingKind) {
 	w.tb.Helper()
+	w.sightBy(id, kind, dcr.Actor{})
+}
+
+// sightBy is sight of what somebody did.
+func (w *world) sightBy(id string, kind dcr.SightingKind, by dcr.Actor) {
+	w.tb.Helper()
 	_, err := w.ledger.Record(context.WithoutCancel(w.tb.Context()), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{{
-		Kind: kind, Class: dcr.Urgent, ClientID: id, LogID: fmt.Sprint(kind, id, w.clock.now().UnixNano()), At: w.clock.now(),
+		Kind: kind, Class: dcr.Urgent, ClientID: id, Actor: by, LogID: fmt.Sprint(kind, id, w.clock.now().UnixNano()), At: w.clock.now(),
 	}}})
 	if err != nil {
 		w.tb.Error(err)

@@ -32,10 +32,12 @@ type LoopOptions struct {
 type Loop struct {
 	o    LoopOptions
 	wake chan struct{}
-	done chan string
+	done chan finished
 
-	inflight map[string]account // by client id; owned by Run
+	// Owned by Run:
+	inflight map[string]account // by client id
 	running  map[account]int    // of background work all is of one source
+	calm     calm
 }
 
 // account is on whose account a client is worked on.
@@ -56,7 +58,7 @@ func NewLoop(o LoopOptions) *Loop {
 		o.OnSaved = func(dcr.Record, dcr.Outcome, bool) {}
 	}
 	return &Loop{
-		o: o, wake: make(chan struct{}, 1), done: make(chan string),
+		o: o, wake: make(chan struct{}, 1), done: make(chan finished),
 		inflight: map[string]account{}, running: map[account]int{},
 	}
 }
@@ -74,6 +76,8 @@ const (
 	ledgerRetry = time.Second
 	// dueSlack keeps the timer from firing a hair before the record is due.
 	dueSlack = time.Millisecond
+	// calmMin and calmMax bound the waits of background work while Auth0 fails.
+	calmMin, calmMax = time.Second, time.Minute
 )
 
 // Run works until ctx ends. It then starts nothing new, gives the workers
@@ -91,8 +95,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-l.wake:
 		case <-timer.C:
-		case id := <-l.done:
-			l.finished(id)
+		case f := <-l.done:
+			l.finished(f)
 		}
 	}
 	interrupt := time.AfterFunc(l.o.Drain, stop)
@@ -104,8 +108,17 @@ func (l *Loop) Run(ctx context.Context) error {
 	return nil
 }
 
-func (l *Loop) finished(id string) {
-	a := l.inflight[id]
+// finished is a client that a worker let go.
+type finished struct {
+	id      string
+	trouble bool // Auth0 failed
+}
+
+func (l *Loop) finished(f finished) {
+	id, a := f.id, l.inflight[f.id]
+	if a.class == dcr.Background {
+		l.calm.note(f.trouble, l.o.Now())
+	}
 	if l.running[a]--; l.running[a] == 0 {
 		delete(l.running, a) // there is no end of sources
 	}
@@ -128,6 +141,12 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 		if !next.IsZero() {
 			wait = min(wait, max(0, next.Sub(now))+dueSlack)
 		}
+		if class == dcr.Background {
+			if quiet := l.calm.until.Sub(now); 0 < quiet && quiet <= 2*calmMax { // beyond: the clock was set
+				wait = min(wait, quiet)
+				continue
+			}
+		}
 		for _, d := range due {
 			a := account{class: class}
 			if class == dcr.Urgent {
@@ -139,8 +158,7 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 			l.inflight[d.ID] = a
 			l.running[a]++
 			workers.Go(func() {
-				l.work(work, d.ID)
-				l.done <- d.ID
+				l.done <- finished{d.ID, l.work(work, d.ID)}
 			})
 		}
 	}
@@ -155,20 +173,41 @@ const sourceShare = 4
 func (l *Loop) free(a account) bool {
 	left := l.o.Workers - len(l.inflight)
 	if a.class == dcr.Background {
-		return left > 0 && l.running[a] < (l.o.Workers+1)/2
+		return left > 0 && l.running[a] < (l.o.Workers+1)/2 && (l.calm.failures == 0 || l.running[a] == 0)
 	}
 	return l.running[a] < sourceShare*left
 }
 
-// work reconciles one client and saves what came of it.
-func (l *Loop) work(ctx context.Context, id string) {
+// calm keeps background work from going on against a tenant that fails: after a
+// failure one client at a time tries, after waits that double, until one gets
+// through. So an outage costs few calls, and its end no burst.
+type calm struct {
+	failures int // in a row
+	until    time.Time
+}
+
+func (c *calm) note(trouble bool, now time.Time) {
+	if !trouble {
+		*c = calm{}
+		return
+	}
+	if now.Before(c.until) {
+		return // one that was under way when the first failed
+	}
+	c.failures++
+	c.until = now.Add(backoff(c.failures, calmMin, calmMax))
+}
+
+// work reconciles one client and saves what came of it. It reports whether
+// Auth0 failed.
+func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
 	rec, err := l.o.Ledger.Client(ctx, id)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.o.Logger.Error("read due client", "client_id", id, "error", err)
 			l.pause(ctx)
 		}
-		return
+		return false
 	}
 	o := l.o.Reconciler.Reconcile(ctx, rec)
 	// Changes were made in Auth0: they are saved even when we are to stop.
@@ -178,16 +217,28 @@ func (l *Loop) work(ctx context.Context, id string) {
 		switch {
 		case err == nil:
 			l.o.OnSaved(rec, o, settled)
-			return
+			return troubled(o.Record.LastError)
 		case errors.Is(err, store.ErrNotFound):
-			return // forgotten meanwhile
+			return false // forgotten meanwhile
 		}
 		if try == 0 { // a full disk gets no fuller by a line a second of every worker
 			l.o.Logger.Error("save outcome, trying until it is kept", "client_id", id, "error", err)
 		}
 		if l.pause(ctx); ctx.Err() != nil {
-			return // still due: the next start looks again
+			return false // still due: the next start looks again
 		}
+	}
+}
+
+// troubled reports whether a client failed for a reason that others would fail
+// for as well.
+func troubled(r dcr.Reason) bool {
+	switch r {
+	case dcr.ServerError, dcr.Timeout, dcr.Unreachable, dcr.BadResponse, dcr.RateLimited,
+		dcr.Unauthorized, dcr.TokenRefused, dcr.TokenUnavailable:
+		return true
+	default:
+		return false
 	}
 }
 
