@@ -154,16 +154,15 @@ func BenchmarkRepair(b *testing.B) {
 // fresh ones register meanwhile.
 func BenchmarkScopesChange(b *testing.B) {
 	for _, c := range []struct {
-		name         string
-		plan         tenantsim.Plan
-		clients      int
-		newcomers    int
-		every        time.Duration
-		burst, rate  float64
-		nextTokenToo bool
+		name        string
+		plan        tenantsim.Plan
+		clients     int
+		newcomers   int
+		every       time.Duration
+		burst, rate float64
 	}{
 		{name: "enterprise-1000", plan: tenantsim.Enterprise, clients: 1000, newcomers: 20, every: 2500 * time.Millisecond, burst: 50, rate: 16},
-		{name: "free-40", plan: tenantsim.Free, clients: 40, newcomers: 3, every: 6 * time.Second, burst: 2, rate: 2},
+		{name: "free-60", plan: tenantsim.Free, clients: 60, newcomers: 8, every: 4 * time.Second, burst: 2, rate: 2},
 	} {
 		for _, next := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s/reset-is-next-token=%v", c.name, next), func(b *testing.B) {
@@ -173,7 +172,8 @@ func BenchmarkScopesChange(b *testing.B) {
 				ids := w.fill(c.clients)
 				w.sync("--adopt")
 				w.tenant.SetPlan(c.plan)
-				w.restart() // what the limits are is to be learned
+				w.restart() // until now there were no limits
+				w.sync()
 				w.tenant.ResetCalls()
 				began := time.Now()
 				w.reload("TOOL_SCOPES=notes:read")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/user"
 	"slices"
 	"strings"
@@ -63,10 +64,11 @@ func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	hangups := a.process.Hangups() // before anybody is told that it serves
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.followHangups(ctx, log, d)
+		followHangups(ctx, hangups, log, d)
 	}()
 	err = d.Run(ctx)
 	stop()
@@ -78,8 +80,7 @@ func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) 
 }
 
 // followHangups reloads the daemon on SIGHUP.
-func (a *app) followHangups(ctx context.Context, log *slog.Logger, d *daemon.Daemon) {
-	hangups := a.process.Hangups()
+func followHangups(ctx context.Context, hangups <-chan os.Signal, log *slog.Logger, d *daemon.Daemon) {
 	for {
 		select {
 		case <-ctx.Done():

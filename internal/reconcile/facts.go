@@ -110,7 +110,8 @@ func cached[T any](ctx context.Context, f *facts, m map[string]fact[T], key stri
 		return e.value, age, nil
 	}
 	started := f.now()
-	v, err := fetch(ctx, key)
+	// Others wait for it who may be in more of a hurry.
+	v, err := fetch(auth0.WithCall(ctx, dcr.Urgent, ""), key)
 	if err != nil {
 		return v, 0, err
 	}
