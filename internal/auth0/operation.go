@@ -99,6 +99,20 @@ func WithCall(ctx context.Context, class dcr.Class, source string) context.Conte
 	return context.WithValue(ctx, callKey{}, callClass{class, source})
 }
 
+// hurryKey is the context key of the channel that makes calls urgent.
+type hurryKey struct{}
+
+// WithHurry makes calls with the context urgent from when the channel is
+// closed, those that wait for the rate limit included.
+func WithHurry(ctx context.Context, hurry <-chan struct{}) context.Context {
+	return context.WithValue(ctx, hurryKey{}, hurry)
+}
+
+func hurryOf(ctx context.Context) <-chan struct{} {
+	hurry, _ := ctx.Value(hurryKey{}).(<-chan struct{})
+	return hurry
+}
+
 func callOf(ctx context.Context) callClass {
 	c, ok := ctx.Value(callKey{}).(callClass)
 	if !ok {

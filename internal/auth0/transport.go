@@ -92,7 +92,9 @@ func again(req *http.Request) (*http.Request, error) {
 // limited makes one request when the budget allows.
 func (t *transport) limited(req *http.Request, op operation, tok token) (*http.Response, *Error) {
 	call := callOf(req.Context())
-	ticket, err := t.budget.Acquire(req.Context(), budget.Call{Group: op.group, Class: call.class, Source: call.source})
+	ticket, err := t.budget.Acquire(req.Context(), budget.Call{
+		Group: op.group, Class: call.class, Source: call.source, Hurry: hurryOf(req.Context()),
+	})
 	if err != nil {
 		return nil, transportError(op.name, fmt.Errorf("wait for the rate limit: %w", err))
 	}

@@ -166,8 +166,7 @@ func BenchmarkScopesChange(b *testing.B) {
 	} {
 		for _, next := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s/reset-is-next-token=%v", c.name, next), func(b *testing.B) {
-				s := setup{domainLevel: true, early: c.newcomers}
-				w := newWorld(b, s)
+				w := newWorld(b, setup{domainLevel: true})
 				w.tenant.SetQuirks(func(q *tenantsim.Quirks) { q.ResetNextToken = next })
 				ids := w.fill(c.clients)
 				w.sync("--adopt")
@@ -180,10 +179,10 @@ func BenchmarkScopesChange(b *testing.B) {
 				var mu sync.Mutex
 				var took times
 				var group sync.WaitGroup
-				for i, r := range w.early {
+				for i := range c.newcomers {
 					group.Go(func() {
 						time.Sleep(time.Duration(i)*c.every + time.Duration(rand.Int64N(int64(c.every))))
-						d := w.ready(r)
+						d := w.ready(w.newcomer(i))
 						mu.Lock()
 						defer mu.Unlock()
 						took = append(took, d)
@@ -215,6 +214,18 @@ func BenchmarkScopesChange(b *testing.B) {
 			})
 		}
 	}
+}
+
+// newcomer is a client as it registers itself, whatever number of applications
+// the plan allows.
+func (w *world) newcomer(n int) registered {
+	c := w.tenant.AddClient(tenantsim.Client{
+		Name: "ChatGPT", Callbacks: []string{fmt.Sprintf("https://chatgpt.com/connector/oauth/new%d", n)},
+		TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
+	})
+	return registered{c.ID, fmt.Appendf(nil, `{"log_id":"new-%s","type":"sapi","date":%q,"description":"Dynamic client registration","ip":"198.51.100.7",`+
+		`"details":{"request":{"method":"post","path":"/oidc/register"},"response":{"statusCode":201,"body":{"client_id":%q,"redirect_uris":[%q]}}}}`,
+		c.ID, time.Now().UTC().Format(time.RFC3339Nano), c.ID, c.Callbacks[0])}
 }
 
 // BenchmarkSharedTenant puts 300 clients right while another program uses half

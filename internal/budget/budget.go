@@ -30,6 +30,9 @@ type Call struct {
 	Group  Group
 	Class  dcr.Class // anything but dcr.Background is urgent
 	Source string    // on whose account an urgent call is made; sources take turns
+	// Hurry is closed when a background call has become urgent: it then waits
+	// as one. Nil: it never does.
+	Hurry <-chan struct{}
 }
 
 // Options configure a Budget.
@@ -110,20 +113,37 @@ func (b *Budget) Acquire(ctx context.Context, c Call) (*Ticket, error) {
 	b.dispatch()
 	b.mu.Unlock()
 
-	select {
-	case t := <-w.ready:
-		return t, nil
-	case <-ctx.Done():
+	for hurry := c.Hurry; ; {
+		select {
+		case t := <-w.ready:
+			return t, nil
+		case <-hurry:
+			hurry = nil
+			b.hurry(w)
+		case <-ctx.Done():
+			b.giveUp(w)
+			return nil, ctx.Err()
+		}
 	}
+}
 
+// hurry makes a waiter urgent.
+func (b *Budget) hurry(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue.hurry(w)
+	b.dispatch()
+}
+
+// giveUp takes a waiter out. Let go in the same moment, its leave goes to the
+// next.
+func (b *Budget) giveUp(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.queue.remove(w) {
-		// Let go in the same moment: the leave goes to the next.
 		b.takeBack(<-w.ready)
 	}
 	b.dispatch()
-	return nil, ctx.Err()
 }
 
 // Done reports the end of the call: the status and headers of the answer, or

@@ -133,3 +133,38 @@ func TestBackgroundYieldsInItsGroup(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A background call that becomes urgent while it waits goes as an urgent one,
+// and one that was urgent from the start is not disturbed.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &tenant{limit: 2, rate: 2, latency: 50 * time.Millisecond}
+		b := budget.New(budget.Options{})
+		do(t, b, s, budget.Call{})
+		done := make(chan time.Duration)
+		go func() { done <- crowd(t, b, s, 40, budget.Call{Class: dcr.Background}) }()
+		synctest.Wait()
+		hurry := make(chan struct{})
+		waited := make(chan time.Duration, 2)
+		for _, class := range []dcr.Class{dcr.Background, dcr.Urgent} {
+			go func() {
+				start := time.Now()
+				do(t, b, s, budget.Call{Class: class, Hurry: hurry})
+				waited <- time.Since(start)
+			}()
+		}
+		time.Sleep(3 * time.Second)
+		if len(waited) != 1 {
+			t.Fatalf("%d calls went, want the urgent one", len(waited))
+		}
+		close(hurry)
+		time.Sleep(1200 * time.Millisecond)
+		if len(waited) != 2 {
+			t.Error("the one in a hurry waits behind the others")
+		}
+		<-done
+		if s.refused > 0 {
+			t.Errorf("%d calls were refused", s.refused)
+		}
+	})
+}

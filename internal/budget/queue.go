@@ -114,6 +114,17 @@ func (q *queue) remove(w *waiter) bool {
 	return true
 }
 
+// hurry puts a background waiter, if it still waits as one, at the end of its
+// source's line.
+func (q *queue) hurry(w *waiter) {
+	if w.at == nil || w.line != nil {
+		return
+	}
+	q.remove(w)
+	w.call.Class = dcr.Urgent
+	q.push(w)
+}
+
 // promote lets the oldest background call stand among the urgent ones when
 // none of its group has gone for as long as patience lasts. One at a time: they
 // are one more source, not many.

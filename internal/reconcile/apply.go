@@ -131,6 +131,7 @@ func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, 
 		return nil, nil
 	}
 	id := j.r.correlationID()
+	ctx = auth0.WithCall(ctx, dcr.Urgent, j.rec.Source) // others wait for it who may be in more of a hurry
 	if err := j.r.tenant.PromoteConnection(ctx, id, s.Connection.ID); err != nil {
 		return nil, err
 	}

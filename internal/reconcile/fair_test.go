@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -99,5 +100,46 @@ func TestLoopSourceShare(t *testing.T) {
 				close(release)
 			})
 		})
+	}
+}
+
+// A client waits in the background, its worker behind those of many others,
+// when somebody is turned away for want of its grant: from then on it is done as
+// one that somebody waits for.
+func TestLoopHastens(t *testing.T) {
+	for i := range 5 { // wherever it stands in the queue
+		t.Run(fmt.Sprint(i), func(t *testing.T) { bubble(t, domainLevel(), hastens) })
+	}
+}
+
+func hastens(t *testing.T, w *world) {
+	ids := w.registerMany(60)
+	w.tenant.SetPlan(tenantsim.Free)
+	w.sweep()
+	r := w.start(func(o *reconcile.LoopOptions) { o.Workers = 200 })
+	r.Wake()
+	time.Sleep(5 * time.Second)
+	due, _, err := w.ledger.Due(context.WithoutCancel(t.Context()), dcr.Background, w.clock.now(), len(ids))
+	if err != nil || len(due) < 50 {
+		t.Fatalf("%d due, %v", len(due), err)
+	}
+	denied := due[rand.IntN(len(due))].ID // in the hands of a worker, like all of them
+	_, err = w.ledger.Record(context.WithoutCancel(t.Context()), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{{
+		Kind: dcr.Denied, Class: dcr.Urgent, ClientID: denied, LogID: "denied", At: w.clock.now(), Audience: audience,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Wake()
+	time.Sleep(4 * time.Second)
+	if !w.ready(denied) {
+		t.Errorf("after 4 s: %+v", w.record(denied))
+	}
+	if w.ready(ids...) {
+		t.Error("all are ready, so nobody had to wait")
+	}
+	time.Sleep(10 * time.Minute)
+	if !w.ready(ids...) {
+		t.Error("the others are not ready after all")
 	}
 }

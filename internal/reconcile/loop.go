@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 	"grantd/internal/store"
 )
@@ -35,9 +36,23 @@ type Loop struct {
 	done chan finished
 
 	// Owned by Run:
-	inflight map[string]account // by client id
+	inflight map[string]*flight // by client id
 	running  map[account]int    // of background work all is of one source
 	calm     calm
+}
+
+// flight is a client that a worker has.
+type flight struct {
+	account
+	hurry chan struct{} // closed when it became urgent meanwhile; nil from then on
+}
+
+// hasten makes the calls urgent that the worker makes for a client.
+func (f *flight) hasten() {
+	if f.hurry != nil && f.class == dcr.Background {
+		close(f.hurry)
+		f.hurry = nil
+	}
 }
 
 // account is on whose account a client is worked on.
@@ -59,7 +74,7 @@ func NewLoop(o LoopOptions) *Loop {
 	}
 	return &Loop{
 		o: o, wake: make(chan struct{}, 1), done: make(chan finished),
-		inflight: map[string]account{}, running: map[account]int{},
+		inflight: map[string]*flight{}, running: map[account]int{},
 	}
 }
 
@@ -115,7 +130,7 @@ type finished struct {
 }
 
 func (l *Loop) finished(f finished) {
-	id, a := f.id, l.inflight[f.id]
+	id, a := f.id, l.inflight[f.id].account
 	if a.class == dcr.Background {
 		l.calm.note(f.trouble, l.o.Now())
 	}
@@ -152,13 +167,20 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 			if class == dcr.Urgent {
 				a.source = d.Source
 			}
-			if _, busy := l.inflight[d.ID]; busy || !l.free(a) {
+			if f, busy := l.inflight[d.ID]; busy {
+				if class == dcr.Urgent {
+					f.hasten() // it is done once more afterwards, for the newer cause
+				}
 				continue
 			}
-			l.inflight[d.ID] = a
+			if !l.free(a) {
+				continue
+			}
+			hurry := make(chan struct{})
+			l.inflight[d.ID] = &flight{account: a, hurry: hurry}
 			l.running[a]++
 			workers.Go(func() {
-				l.done <- finished{d.ID, l.work(work, d.ID)}
+				l.done <- finished{d.ID, l.work(auth0.WithHurry(work, hurry), d.ID)}
 			})
 		}
 	}
