@@ -32,16 +32,14 @@ type world struct {
 	tenant  *tenantsim.Tenant
 	daemon  *child.Process
 	options child.Options
-	envFile string       // holds TOOL_SCOPES
-	state   string       // the state directory
-	early   []registered // not delivered yet
+	envFile string // holds TOOL_SCOPES
+	state   string // the state directory
 }
 
 type setup struct {
 	plan        tenantsim.Plan
 	permissive  bool
 	domainLevel bool
-	early       int // clients that register before the plan holds, which limits their number
 }
 
 // binary is where build puts grantd.
@@ -92,7 +90,6 @@ func newWorld(tb testing.TB, s setup) *world {
 	dir := tb.TempDir()
 	w := &world{tb: tb, setup: s, tenant: tenant, envFile: filepath.Join(dir, "grantd.env"), state: filepath.Join(dir, "state")}
 	first := w.register(1)
-	w.early = w.register(s.early)
 	tenant.SetPlan(s.plan)
 	if err := os.WriteFile(w.envFile, []byte("TOOL_SCOPES=notes:read notes:write\n"), 0o600); err != nil {
 		tb.Fatal(err)
