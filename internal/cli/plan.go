@@ -1,24 +1,18 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"grantd/internal/config"
-	"grantd/internal/daemon"
+	"grantd/internal/dcr"
 	api "grantd/internal/http"
 	"grantd/internal/reconcile"
-	"grantd/internal/store"
 )
-
-// shownClients is how many clients a plan lists as text.
-const shownClients = 50
 
 func (a *app) planCommand() *cobra.Command {
 	return &cobra.Command{
@@ -27,13 +21,14 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `Compare every third-party client of the tenant with the configuration and show
 what would be changed. Nothing is written, neither in Auth0 nor in the ledger.
 It lists the tenant in pages of 100, so it costs a few Management API calls,
-however many clients there are. While a daemon runs, it does it.
+however many clients there are. While a daemon runs, the daemon does it.
 
-It also lists what "grantd sync --adopt" would take away, and grants that
-grantd made for another audience: left behind, since it deletes nothing.
+It also shows what "grantd sync --adopt" would take away, and grants of
+grantd's own that nothing asks for any more, since grantd deletes none: those
+for another audience, and those of clients that are refused by now.
 
-Exit codes: 0 nothing to change, 3 something to change, 1 failed, 2 wrong
-usage or configuration.`,
+Exit codes: 0 nothing to change, 1 failed, 2 wrong usage or configuration, 3
+something to change.`,
 		Example: "  grantd plan --env-file /etc/grantd/grantd.env\n  grantd plan --json | jq '.clients[].changes'",
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.plan(cmd) },
@@ -63,112 +58,139 @@ func (a *app) plan(cmd *cobra.Command) error {
 	return err
 }
 
-// commands finds who carries out a command: the running daemon, or this
-// process itself. done must be called in the end.
-func (a *app) commands(ctx context.Context, stderr io.Writer, readOnly bool) (_ api.Commands, done func(), err error) {
-	at, err := a.findDaemon(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	if at.socket != "" {
-		return newRemote(at.socket), func() {}, nil
-	}
-	c, notices, err := config.Load(a.source())
-	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
-	}
-	log := logger(stderr, c.LogFormat, quieter(c.LogLevel))
-	for _, n := range notices {
-		log.Warn(n.String())
-	}
-	e, err := daemon.Open(ctx, daemon.Options{Config: c, Logger: log, Version: buildVersion().Version, ReadOnly: readOnly})
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		return nil, nil, fmt.Errorf("%w; is a daemon running whose socket is elsewhere? --socket or GRANTD_SOCKET says where", err)
-	case errors.Is(err, store.ErrOtherTenant), errors.Is(err, store.ErrOtherAudience):
-		return nil, nil, usageError{err}
-	case err != nil:
-		return nil, nil, err
-	}
-	return e, func() {
-		if err := e.Close(); err != nil {
-			log.Error("close", "error", err)
-		}
-	}, nil
-}
-
 func printPlan(w io.Writer, p painter, plan api.Plan) error {
-	for i, c := range plan.Clients {
-		if i == shownClients {
-			fmt.Fprintf(w, "… and %s more; --json lists all.\n\n", count(len(plan.Clients)-i, "client"))
-			break
-		}
-		printPlanned(w, p, c)
-	}
-	for i, g := range plan.LeftBehind {
-		if i == 0 {
-			fmt.Fprintln(w, p.paint(strong, "Left behind, made by grantd for another audience:"))
-		}
-		if i == shownClients {
-			fmt.Fprintf(w, "  … and %d more; --json lists all\n", len(plan.LeftBehind)-i)
-			break
-		}
-		fmt.Fprintf(w, "  %s of %s for %s: %s\n", printable(g.GrantID), printable(g.ClientID), printable(g.Audience), printable(strings.Join(g.Scopes, " ")))
-	}
-	if len(plan.LeftBehind) > 0 {
-		fmt.Fprintln(w, "  Delete them under Applications → the application → APIs if nobody needs them.")
-		fmt.Fprintln(w)
-	}
-	fmt.Fprintf(w, "%s in %s: %s.\n", count(plan.Listed, "third-party client"), duration(time.Duration(plan.TookMS)*time.Millisecond), tally(plan.Sweep))
-	if plan.Capped {
-		fmt.Fprintln(w, "Auth0 lists the first 1,000 clients only; the daemon reads the others one by one.")
-	}
+	var b strings.Builder
+	printGroups(&b, p, "clients to change", toChange(plan.Clients))
+	printGroups(&b, p, "", remarks(plan.Clients))
+	printGroups(&b, p, "", leftBehind(plan.LeftBehind))
+	fmt.Fprintf(&b, "%s, compared in %s\n", compared(plan.Sweep), milliseconds(plan.TookMS))
+	tally(&b, p, []number{
+		{plan.InSync, "as desired", good}, {plan.Due, "to change", notice}, {plan.Blocked, "blocked", bad},
+		{plan.Waiting, "waiting", notice}, {plan.Refused, "refused", faint},
+	})
+	capped(&b, plan.Sweep)
+	b.WriteByte('\n')
 	switch {
+	case plan.Drift() && plan.DryRun:
+		say(&b, p, notice, "GRANTD_DRY_RUN is on, so nothing of this will be written.")
 	case plan.Drift():
-		fmt.Fprintln(w, "grantd sync makes these changes; so does the daemon at its next sweep.")
+		say(&b, p, notice, "grantd sync makes these changes; so does the daemon at its next sweep.")
+	case plan.Blocked > 0:
+		say(&b, p, notice, "Nothing that grantd could change. Blocked clients need you; see above.")
 	case plan.NotAdopted > 0:
-		fmt.Fprintln(w, "Nothing to change. grantd sync --adopt takes away what was there before and is not desired.")
+		say(&b, p, notice, "Nothing to change. grantd sync --adopt takes away what was there before.")
+	case plan.Waiting > 0:
+		say(&b, p, notice, "Nothing that grantd could change yet; see above.")
 	default:
-		fmt.Fprintln(w, p.paint(good, "Nothing to change."))
+		say(&b, p, good, "Nothing to change.")
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
-func printPlanned(w io.Writer, p painter, c reconcile.Planned) {
-	head := p.paint(strong, printable(c.ClientID)) + "  " + printable(cut(c.Name, 40))
+// toChange groups clients by what would be changed.
+func toChange(clients []reconcile.Planned) []group {
+	var g groups
+	for _, c := range clients {
+		if len(c.Changes) == 0 {
+			continue
+		}
+		var lines []string
+		for _, ch := range c.Changes {
+			lines = append(lines, wrapped(fmt.Sprintf("%-9s", ch.Step), describe(ch))...)
+		}
+		g.add(group{lines: lines}, clientRow(c))
+	}
+	return g.largestFirst()
+}
+
+// remarks groups clients by what is to be said of them.
+func remarks(clients []reconcile.Planned) []group {
+	var g groups
+	for _, c := range clients {
+		for _, r := range c.Remarks {
+			g.add(group{title: string(r.Reason), noun: "client", style: reasonStyle(r.Reason), lines: wrapped("", r.Message)}, clientRow(c))
+		}
+	}
+	return g.largestFirst()
+}
+
+// reasonStyle tells what keeps a client from working from what is worth knowing.
+func reasonStyle(r dcr.Reason) style {
+	for _, info := range dcr.Reasons() {
+		if info.Reason == r && strings.HasPrefix(info.Where, "phase blocked") {
+			return bad
+		}
+	}
+	return notice
+}
+
+func clientRow(c reconcile.Planned) []cell {
+	row := []cell{{printable(c.ClientID), plain}, {printable(cut(c.Name, 40)), plain}}
 	if c.New {
-		head += p.paint(faint, "  not seen before")
+		row = append(row, cell{"new", faint})
 	}
-	fmt.Fprintln(w, strings.TrimSpace(head))
-	for _, ch := range c.Changes {
-		fmt.Fprintln(w, "  "+change(ch))
-	}
-	if c.Reason != "" {
-		fmt.Fprintln(w, "  "+p.paint(notice, string(c.Reason)))
-		for _, line := range wrap(printable(cut(c.Message, 2000)), width-4) {
-			fmt.Fprintln(w, "    "+line)
-		}
-	}
-	fmt.Fprintln(w)
+	return row
 }
 
-// tally says how many clients are what.
-func tally(s reconcile.Sweep) string {
-	parts := []string{fmt.Sprintf("%d as desired", s.InSync)}
-	for _, part := range []struct {
-		n    int
-		what string
-	}{
-		{s.Due, "to change"}, {s.New, "not seen before"}, {s.Blocked, "blocked"}, {s.Refused, "refused"},
-		{s.Waiting, "waiting"}, {s.NotAdopted, "holding more than desired from before grantd"}, {s.Unlisted, "recorded but not listed, to be looked at"},
-	} {
-		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+// leftBehind groups grants by why nothing asks for them.
+func leftBehind(grants []reconcile.LeftBehind) []group {
+	var g groups
+	for _, l := range grants {
+		about := "grantd made it for " + l.Audience + ". " + fixOf(l.Reason)
+		if l.Reason != dcr.OtherAudience {
+			about = "grantd made it before its client was refused. Delete it under Applications → the application → APIs if the client shall not reach the API; grantd deletes nothing by itself."
 		}
+		g.add(group{title: "left behind, " + string(l.Reason), noun: "grant", style: notice, lines: wrapped("", about)},
+			[]cell{{printable(l.ClientID), plain}, {printable(l.GrantID), plain}, {printable(cut(strings.Join(l.Scopes, " "), 200)), plain}})
 	}
-	return strings.Join(parts, ", ")
+	return g.largestFirst()
 }
 
+// compared says how many clients there are.
+func compared(s reconcile.Sweep) string {
+	head := count(s.Listed, "third-party client")
+	if s.New > 0 {
+		head += fmt.Sprintf(", %d of them new", s.New)
+	}
+	return head
+}
+
+// capped says what a list that ends at 1,000 clients means.
+func capped(w io.Writer, s reconcile.Sweep) {
+	if s.Capped {
+		fmt.Fprintln(w, "Auth0 lists the first 1,000 only; a daemon reads the others, some every day.")
+	}
+}
+
+// number is how many there are of something.
+type number struct {
+	n     int
+	what  string
+	style style
+}
+
+// tally prints the numbers that are not zero, aligned.
+func tally(w io.Writer, p painter, numbers []number) {
+	numbers = slices.DeleteFunc(numbers, func(n number) bool { return n.n == 0 })
+	digits := 0
+	for _, n := range numbers {
+		digits = max(digits, len(fmt.Sprint(n.n)))
+	}
+	for _, n := range numbers {
+		fmt.Fprintf(w, "  %*d %s\n", digits, n.n, p.paint(n.style, n.what))
+	}
+}
+
+func say(w io.Writer, p painter, s style, text string) {
+	for _, line := range wrap(text, width) {
+		fmt.Fprintln(w, p.paint(s, line))
+	}
+}
+
+func milliseconds(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
+
+// count says how many there are of something whose plural takes an s.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

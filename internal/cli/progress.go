@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -14,11 +15,11 @@ import (
 type progress struct {
 	out io.Writer // nil: show nothing
 	bar *progressbar.ProgressBar
-	due int
+	due int // what the bar counts to; 0 while the tenant is listed
 }
 
 func (a *app) progress(stderr io.Writer) *progress {
-	if !terminal(stderr) {
+	if !terminal(stderr) || slices.Contains(a.process.Environ, "TERM=dumb") {
 		return &progress{}
 	}
 	return &progress{out: stderr}
@@ -33,23 +34,25 @@ func (p *progress) show(now api.Progress) {
 		p.due = now.Due
 		p.bar = p.newBar(now.Due)
 	}
-	if now.Due == 0 {
-		// The number of clients is not known before they are listed.
-		p.bar.Describe(fmt.Sprintf("listing the tenant: %d clients", now.Listed))
-		_ = p.bar.Add(0) // what cannot be drawn is not worth a word
+	if now.Due > 0 {
+		_ = p.bar.Set(now.Done) // what cannot be drawn is not worth a word
 		return
 	}
-	_ = p.bar.Set(now.Done)
+	// The number of clients is not known before they are listed.
+	p.bar.Describe(fmt.Sprintf("%d clients listed", now.Listed))
+	_ = p.bar.Add(1)
 }
 
 func (p *progress) newBar(due int) *progressbar.ProgressBar {
 	o := []progressbar.Option{
-		progressbar.OptionSetWriter(p.out), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30),
+		progressbar.OptionSetWriter(p.out), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 	}
-	if due == 0 {
-		return progressbar.NewOptions(-1, append(o, progressbar.OptionSpinnerType(14))...)
+	if due > 0 {
+		return progressbar.NewOptions(due, append(o, progressbar.OptionSetDescription("putting right"), progressbar.OptionShowCount())...)
 	}
-	return progressbar.NewOptions(due, append(o, progressbar.OptionSetDescription("putting right"), progressbar.OptionShowCount())...)
+	// Turning by itself it would go on in another goroutine when it is to end.
+	return progressbar.NewOptions(-1, append(o, progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0))...)
 }
 
 // end takes the bar away.

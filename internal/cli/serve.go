@@ -111,15 +111,6 @@ func withHome(environ []string) []string {
 	return append(slices.Clone(environ), "HOME="+u.HomeDir)
 }
 
-// quieter is the level for commands that people watch: what the daemon logs of
-// its work is in their output.
-func quieter(level slog.Level) slog.Level {
-	if level == slog.LevelInfo {
-		return slog.LevelWarn
-	}
-	return level
-}
-
 func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if f == config.LogJSON {

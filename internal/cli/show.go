@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +89,7 @@ func printClient(w io.Writer, p painter, c api.Client, now time.Time) error {
 	s.conditions(c)
 	s.history(c)
 	for _, step := range c.Plan {
-		s.row("would", plain, change(step))
+		s.would(step)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -184,6 +183,17 @@ func (s sheet) row(label string, look style, value string) {
 	}
 }
 
+// would prints what a dry run would write.
+func (s sheet) would(c dcr.Change) {
+	for i, line := range wrap(string(c.Step)+": "+describe(c), width-labelWidth) {
+		label := ""
+		if i == 0 {
+			label = "would"
+		}
+		s.row(label, plain, line)
+	}
+}
+
 // words prints text from outside, wrapped and indented.
 func (s sheet) words(indent, text string) {
 	for _, line := range wrap(printable(cut(text, 2000)), width-len(indent)) {
@@ -204,21 +214,4 @@ func (s sheet) when(label string, t dcr.Timestamp, more string) {
 
 func (s sheet) date(t dcr.Timestamp) string {
 	return t.Local().Format("2006-01-02 15:04:05 -07:00") + " (" + distance(t.Time, s.now) + ")"
-}
-
-// change is what a dry run would write.
-func change(c dcr.Change) string {
-	before, after := compact(c.Before), compact(c.After)
-	if len(c.Before) == 0 {
-		return fmt.Sprintf("%s %s", c.Step, after)
-	}
-	return fmt.Sprintf("%s %s → %s", c.Step, before, after)
-}
-
-func compact(v map[string]any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "?"
-	}
-	return printable(cut(string(b), 400))
 }

@@ -3,10 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/dcr"
 	api "grantd/internal/http"
 )
 
@@ -16,21 +17,23 @@ func (a *app) syncCommand() *cobra.Command {
 		Use:   "sync",
 		Short: "Compare the whole tenant with the configuration and put it right",
 		Long: `Compare every third-party client of the tenant with the configuration and put
-right what differs. The daemon does this by itself, on GRANTD_SWEEP_SCHEDULE
-and whenever the configuration changes; sync does it now and waits for it.
-While a daemon runs, it does it. Interrupted, what is left is done by the
-daemon.
+right what differs. A daemon does this by itself, on GRANTD_SWEEP_SCHEDULE and
+whenever the configuration changes; sync does it now, and waits for it. Clients
+that failed or are blocked are tried again as well. While a daemon runs, the
+daemon does it, and goes on with it when sync is interrupted.
 
 A client that had a grant for the API before grantd first looked keeps the
-scopes it had. --adopt says that they are grantd's to take away.
+scopes it had. --adopt makes those grants grantd's own, to be brought to the
+desired scopes; "grantd plan" shows what that takes away.
 
-Exit codes: 0 done, 3 done and something is left for a person to look at, 1
-failed, 2 wrong usage or configuration.`,
+Exit codes: 0 everything is as desired, 1 failed, 2 wrong usage or
+configuration, 3 done, and some clients are not as desired: a person must act,
+they failed and are tried again, or it is a dry run.`,
 		Example: "  grantd sync\n  grantd plan && grantd sync --adopt",
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sync(cmd, adopt) },
 	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "also take away scopes of grants that were there before grantd")
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "also bring grants to the desired scopes that were there before grantd")
 	return cmd
 }
 
@@ -51,26 +54,62 @@ func (a *app) sync(cmd *cobra.Command, adopt bool) error {
 	} else {
 		err = printSynced(cmd.OutOrStdout(), a.color(cmd.OutOrStdout()), s)
 	}
-	if err == nil && (s.Pending > 0 || s.Stuck > 0) {
+	if err == nil && len(s.Left) > 0 {
 		return errFound
 	}
 	return err
 }
 
 func printSynced(w io.Writer, p painter, s api.Synced) error {
-	fmt.Fprintf(w, "%s in %s: %s.\n", count(s.Listed, "third-party client"), duration(time.Duration(s.TookMS)*time.Millisecond), tally(s.Sweep))
+	var b strings.Builder
+	printGroups(&b, p, "", leftGroups(s.Left))
+	fmt.Fprintf(&b, "%s; %d worked on, in %s\n", compared(s.Sweep), s.Due+s.Unlisted, milliseconds(s.TookMS))
+	var now []number
+	for _, phase := range []dcr.Phase{dcr.Ready, dcr.Pending, dcr.Blocked, dcr.Refused, dcr.Gone} {
+		now = append(now, number{s.Clients[phase], string(phase), phaseStyle(phase)})
+	}
+	tally(&b, p, now)
+	capped(&b, s.Sweep)
+	b.WriteByte('\n')
 	if s.Adopted > 0 {
-		fmt.Fprintf(w, "Adopted: %s.\n", count(s.Adopted, "client"))
+		whose := "The grants of %s are grantd's from now on."
+		if s.Adopted == 1 {
+			whose = "The grant of %s is grantd's from now on."
+		}
+		say(&b, p, plain, fmt.Sprintf(whose, count(s.Adopted, "client")))
+	}
+	if s.NotAdopted > 0 {
+		say(&b, p, notice, count(s.NotAdopted, "grant")+" from before grantd with more than the desired scopes: grantd plan shows what --adopt would take away.")
 	}
 	switch {
-	case s.Stuck > 0:
-		fmt.Fprintf(w, "%s\n", p.paint(bad, count(s.Stuck, "client")+" blocked: grantd clients list --phase blocked"))
+	case s.Clients[dcr.Blocked] > 0:
+		say(&b, p, bad, "Not all is as desired: blocked clients need you; see above.")
 	case s.Pending > 0:
-		fmt.Fprintf(w, "%s\n", p.paint(notice, count(s.Pending, "client")+" not done yet: grantd clients list --phase pending says why; the daemon tries again"))
-	case s.NotAdopted > 0:
-		fmt.Fprintln(w, "grantd plan shows what --adopt would take away.")
+		say(&b, p, notice, "Not all is as desired: a daemon tries what failed again, and so does the next sync.")
+	case len(s.Left) > 0:
+		say(&b, p, notice, "Not all is as desired; see above.")
 	default:
-		fmt.Fprintln(w, p.paint(good, "Everything is as desired."))
+		say(&b, p, good, "All is as desired.")
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// leftGroups shows what a sync could not bring to the desired state.
+func leftGroups(left []api.Left) []group {
+	out := make([]group, len(left))
+	for i, l := range left {
+		message := l.Message
+		if fix := fixOf(l.Reason); fix != "" && !strings.Contains(message, fix) && l.Phase != dcr.Blocked {
+			message = strings.TrimSuffix(message, ".") + ". " + fix
+		}
+		out[i] = group{
+			title: string(l.Phase) + ": " + string(l.Reason), noun: "client", style: phaseStyle(l.Phase),
+			lines: wrapped("", message), n: l.Clients, more: "grantd clients list --phase " + string(l.Phase),
+		}
+		for _, id := range l.ClientIDs {
+			out[i].rows = append(out[i].rows, []cell{{printable(id), plain}})
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,34 +11,56 @@ import (
 	"grantd/internal/dcr"
 	"grantd/internal/http"
 	"grantd/internal/reconcile"
+	"grantd/internal/store"
 )
 
-// syncTick is how often a sync looks how far the work is.
-const syncTick = 200 * time.Millisecond
+const (
+	// syncTick is how often a sync looks how far the work is.
+	syncTick = 200 * time.Millisecond
+	// headOfQueue is how many due clients a sync looks at to see whether any is
+	// still to be worked on for the first time. What failed meanwhile stands
+	// behind those in the queue.
+	headOfQueue = 200
+)
+
+// errStopping ends a command whose daemon is told to stop.
+var errStopping = errors.New("the daemon is stopping; what it has begun it goes on with when it runs again")
 
 // Plan implements http.Commands.
 func (e *Engine) Plan(ctx context.Context, progress func(http.Progress)) (http.Plan, error) {
-	if !e.serving {
+	ctx, done := e.untilStop(ctx)
+	defer done()
+	if e.serving {
+		e.unguard(ctx)
+	} else {
 		e.scopes.Refresh(ctx)
 		e.reconciler.SetSettings(e.settings())
 	}
 	p, err := e.reconciler.Plan(ctx, e.tenant, e.ledger, func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) })
 	if err != nil {
-		return http.Plan{}, fmt.Errorf("plan: %w", hinted(err))
+		return http.Plan{}, failed(ctx, "plan", err)
 	}
 	return http.PlanView(p), nil
 }
 
 // Sync implements http.Commands.
 func (e *Engine) Sync(ctx context.Context, adopt bool, progress func(http.Progress)) (s http.Synced, err error) {
-	e.scopes.Refresh(ctx)
-	if err := e.desire(ctx); err != nil {
-		return s, fmt.Errorf("sync: %w", err)
-	}
+	ctx, done := e.untilStop(ctx)
+	defer done()
 	if e.serving {
-		return e.sync(ctx, adopt, progress)
+		s, err = e.sync(ctx, adopt, progress)
+	} else {
+		s, err = e.syncAlone(ctx, adopt, progress)
 	}
-	// No daemon: work for as long as it takes.
+	if err != nil {
+		return http.Synced{}, failed(ctx, "sync", err)
+	}
+	return s, nil
+}
+
+// syncAlone is a sync where no daemon runs: the loop works for as long as it
+// takes.
+func (e *Engine) syncAlone(ctx context.Context, adopt bool, progress func(http.Progress)) (s http.Synced, err error) {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	g, work := errgroup.WithContext(work)
@@ -45,51 +68,72 @@ func (e *Engine) Sync(ctx context.Context, adopt bool, progress func(http.Progre
 	g.Go(func() error { e.tenant.Run(work); return nil })
 	s, err = e.sync(ctx, adopt, progress)
 	stop()
-	if failed := g.Wait(); err == nil {
-		err = failed
-	}
-	return s, err
+	return s, errors.Join(err, g.Wait())
 }
 
-func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progress)) (http.Synced, error) {
+func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progress)) (s http.Synced, err error) {
 	started := time.Now()
+	if e.serving {
+		e.unguard(ctx)
+	}
+	e.scopes.Refresh(ctx)
+	if err := e.desire(ctx); err != nil {
+		return s, err
+	}
 	adopted := 0
 	if adopt {
-		var err error
 		if adopted, err = e.ledger.Adopt(ctx); err != nil {
-			return http.Synced{}, fmt.Errorf("sync: adopt grants: %w", err)
+			return s, err
 		}
 	}
-	s, err := e.sweeper.Sweep(ctx, func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) })
-	if err != nil {
-		return http.Synced{}, fmt.Errorf("sync: %w", hinted(err))
+	// Whoever asks for a sync may have mended what made clients fail. Those that
+	// are blocked the sweep looks at.
+	if _, err := e.ledger.Requeue(ctx, store.Failing, dcr.Background, dcr.Cause{}); err != nil {
+		return s, err
 	}
-	if err := e.drained(ctx, s, progress); err != nil {
-		return http.Synced{}, fmt.Errorf("sync: %w", err)
+	e.loop.Wake()
+	found, err := e.sweeper.Sweep(ctx, func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) })
+	if err != nil {
+		return s, err
+	}
+	if err := e.worked(ctx, found, progress); err != nil {
+		return s, err
 	}
 	counts, err := e.ledger.Counts(ctx)
 	if err != nil {
-		return http.Synced{}, fmt.Errorf("sync: %w", err)
+		return s, err
 	}
-	return http.SyncedView(s, adopted, time.Since(started), counts[dcr.Pending]-s.Waiting, counts[dcr.Blocked]), nil
+	left, err := e.left(ctx)
+	if err != nil {
+		return s, err
+	}
+	return http.SyncedView(found, adopted, time.Since(started), counts, left), nil
 }
 
-// drained waits until no background work is due. What failed for now is tried
-// again later, and not waited for.
-func (e *Engine) drained(ctx context.Context, s reconcile.Sweep, progress func(http.Progress)) error {
+// worked waits until everything due in the background was worked on once. What
+// failed for now is tried again later, and not waited for; otherwise a client
+// that fails again and again would hold up a sync for ever.
+func (e *Engine) worked(ctx context.Context, s reconcile.Sweep, progress func(http.Progress)) error {
 	tick := time.NewTicker(syncTick)
 	defer tick.Stop()
-	due := s.Due + s.Unlisted
+	due, done := s.Due+s.Unlisted, 0
 	for {
-		counts, err := e.ledger.DueCounts(ctx, time.Now())
+		now := time.Now()
+		counts, err := e.ledger.DueCounts(ctx, now)
 		if err != nil {
 			return err
 		}
-		left := counts[dcr.Background]
-		if due > 0 {
-			progress(http.Progress{Listed: s.Listed, Done: max(due-left, 0), Due: due})
+		more, err := e.untried(ctx, now)
+		if err != nil {
+			return err
 		}
-		if left == 0 {
+		if done = max(done, due-counts[dcr.Background]); !more {
+			done = due
+		}
+		if due > 0 {
+			progress(http.Progress{Listed: s.Listed, Done: done, Due: due})
+		}
+		if !more {
 			return nil
 		}
 		select {
@@ -98,4 +142,73 @@ func (e *Engine) drained(ctx context.Context, s reconcile.Sweep, progress func(h
 		case <-tick.C:
 		}
 	}
+}
+
+// untried reports whether a client is due in the background that has not failed
+// since it became due.
+func (e *Engine) untried(ctx context.Context, now time.Time) (bool, error) {
+	due, _, err := e.ledger.Due(ctx, dcr.Background, now, headOfQueue)
+	if err != nil {
+		return false, err
+	}
+	ids := make([]string, len(due))
+	for i, d := range due {
+		ids[i] = d.ID
+	}
+	records, err := e.ledger.Records(ctx, ids)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range records {
+		if r.Attempts == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// left tells which clients are not as desired, by reason. A client that only
+// just came, and waits for its first turn, is the daemon's everyday work and no
+// concern of whoever asked for a sync.
+func (e *Engine) left(ctx context.Context) ([]http.Left, error) {
+	var left []http.Left
+	for _, phase := range []dcr.Phase{dcr.Blocked, dcr.Pending} {
+		for after, more := "", true; more; {
+			page, next, err := e.ledger.Clients(ctx, store.Query{Phase: phase, Limit: 1000, After: after})
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range page {
+				if phase != dcr.Pending || r.Class != dcr.Urgent || r.Attempts > 0 {
+					left = http.AddLeft(left, r)
+				}
+			}
+			after, more = next, next != ""
+		}
+	}
+	return left, nil
+}
+
+// unguard tries a token that was refused again at once: whoever gives a command
+// may have mended something.
+func (e *Engine) unguard(ctx context.Context) {
+	if s := e.tenant.TokenStatus(); !s.OK || !s.NextTryAt.IsZero() {
+		_ = e.tenant.Renew(ctx) // the command's first call tells
+	}
+}
+
+// untilStop is ctx, and ends too when the daemon is told to stop: a command may
+// take longer than a stop.
+func (e *Engine) untilStop(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(e.stopping, func() { cancel(errStopping) })
+	return ctx, func() { unhook(); cancel(nil) }
+}
+
+// failed says what a command failed for, and what a person can do about it.
+func failed(ctx context.Context, command string, err error) error {
+	if errors.Is(context.Cause(ctx), errStopping) {
+		err = errStopping
+	}
+	return fmt.Errorf("%s: %w", command, hinted(err))
 }

@@ -136,7 +136,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 		}
 	}
 	d.control, err = http.ListenUnix(ctx, c.Socket, http.ServerOptions{
-		Logger: d.log, OnShutdown: d.broker.Close, Handler: http.Control(api, d.Engine),
+		Logger: d.log, OnShutdown: func() { d.broker.Close(); d.stop() }, Handler: http.Control(api, d.Engine),
 	})
 	if err != nil {
 		return fmt.Errorf("listen on the control socket: %w", err)

@@ -53,6 +53,9 @@ type Engine struct {
 	serving  bool       // a daemon: the loop is running
 	scratch  string     // a folder to remove in the end; empty: none
 
+	stopping context.Context // ends when commands are to end
+	stop     context.CancelFunc
+
 	tokenChanged chan struct{}
 }
 
@@ -80,6 +83,7 @@ func Open(ctx context.Context, o Options) (_ *Engine, err error) {
 		broker: http.NewBroker(), tokenChanged: make(chan struct{}, 1),
 	}
 	e.config.Store(o.Config)
+	e.stopping, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -284,6 +288,7 @@ func (e *Engine) work(ctx context.Context, g *errgroup.Group) {
 
 // Close closes everything, the ledger last.
 func (e *Engine) Close() error {
+	e.stop()
 	var errs []error
 	if e.tenant != nil {
 		e.tenant.Close()

@@ -50,6 +50,9 @@ const (
 	DeletedInAuth Reason = "deleted"
 )
 
+// OtherAudience is why grantd plan lists a grant as left behind.
+const OtherAudience Reason = "other_audience"
+
 // Reasons why a call failed for now; it is tried again.
 const (
 	RateLimited      Reason = "rate_limited"
@@ -126,6 +129,8 @@ func Reasons() []ReasonInfo {
 		{ScopesUnknown, pending + ", " + health, "No scope source has told any scope yet, so nothing is granted.", "See the log for why TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read."},
 		{DeletedInAuth, "phase gone", "The client does not exist in Auth0.", ""},
 
+		{OtherAudience, "grantd plan", "grantd made the grant for another OAUTH_AUDIENCE than the present one.", "Delete it under Applications → the application → APIs if nobody needs it; grantd deletes nothing by itself."},
+
 		{RateLimited, failure, "Auth0's rate limit; tried again when it allows.", ""},
 		{ServerError, failure, "Auth0 answered with a 5xx.", ""},
 		{Timeout, failure, "Auth0 did not answer in time.", ""},
@@ -133,7 +138,7 @@ func Reasons() []ReasonInfo {
 		{BadResponse, failure, "Auth0's answer could not be read.", ""},
 		{Unauthorized, failure, "Auth0 refused the Management API token; a new one is fetched.", ""},
 		{TokenRefused, failure + ", " + health, "Auth0 refuses to issue a Management API token.", "Correct MGMT_CLIENT_ID and MGMT_CLIENT_SECRET, and authorize the application for the Auth0 Management API."},
-		{TokenUnavailable, failure, "No Management API token could be fetched for now.", ""},
+		{TokenUnavailable, failure, "No Management API token could be fetched for now.", "Check DNS, firewall and MGMT_DOMAIN."},
 		{ChangedMeanwhile, failure, "Something the client needs was deleted in Auth0 while grantd was at it; it looks again.", ""},
 		{InternalError, failure, "A defect in grantd; the log has the details.", "Please report it."},
 

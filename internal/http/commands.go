@@ -3,13 +3,17 @@ package http
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	nethttp "net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"grantd/internal/dcr"
 	"grantd/internal/reconcile"
 )
 
@@ -39,14 +43,47 @@ type Plan struct {
 	reconcile.TenantPlan
 }
 
-// Synced is what a sync found and did.
+// Synced is what a sync found and did. The numbers of Sweep are what it found;
+// Clients, Pending and Left are how the ledger stood when it ended, of all its
+// clients and not only of those that were listed.
 type Synced struct {
 	Schema  int   `json:"schema"`
 	TookMS  int64 `json:"took_ms"`
 	Adopted int   `json:"adopted"` // clients whose grants are grantd's from now on
 	reconcile.Sweep
-	Pending int `json:"pending"`     // clients that are still tried when it ended
-	Stuck   int `json:"now_blocked"` // clients that a person must look after when it ended
+	Clients map[dcr.Phase]int `json:"clients"` // by phase
+	// Pending are clients that failed for now, and are tried again by the
+	// daemon. Not among them: those that wait for a person to end a dry run or
+	// to mend a scope source, and those that only just registered.
+	Pending int    `json:"pending"`
+	Left    []Left `json:"left"` // what is not as desired, and why; empty when all is
+}
+
+// Left are the clients that a sync left not as desired for one reason: blocked,
+// or pending.
+type Left struct {
+	Phase     dcr.Phase  `json:"phase"`
+	Reason    dcr.Reason `json:"reason"`
+	Message   string     `json:"message"` // of the first one
+	Clients   int        `json:"clients"` // their number
+	ClientIDs []string   `json:"client_ids"`
+}
+
+// leftIDs is how many clients a Left names. There are lists of clients by phase
+// for the others.
+const leftIDs = 10
+
+// AddLeft adds a client to those of its phase and reason.
+func AddLeft(left []Left, r dcr.Record) []Left {
+	i := slices.IndexFunc(left, func(l Left) bool { return l.Phase == r.Phase && l.Reason == r.Reason })
+	if i < 0 {
+		i = len(left)
+		left = append(left, Left{Phase: r.Phase, Reason: r.Reason, Message: r.Message, ClientIDs: []string{}})
+	}
+	if left[i].Clients++; left[i].Clients <= leftIDs {
+		left[i].ClientIDs = append(left[i].ClientIDs, r.ClientID)
+	}
+	return left
 }
 
 // PlanView shows a plan.
@@ -54,9 +91,18 @@ func PlanView(p reconcile.TenantPlan) Plan {
 	return Plan{Schema: schema, TookMS: p.Took.Milliseconds(), TenantPlan: p}
 }
 
-// SyncedView shows what a sync did.
-func SyncedView(s reconcile.Sweep, adopted int, took time.Duration, pending, blocked int) Synced {
-	return Synced{Schema: schema, TookMS: took.Milliseconds(), Adopted: adopted, Sweep: s, Pending: pending, Stuck: blocked}
+// SyncedView shows what a sync did: what it found, and how the ledger stands.
+func SyncedView(s reconcile.Sweep, adopted int, took time.Duration, clients map[dcr.Phase]int, left []Left) Synced {
+	v := Synced{Schema: schema, TookMS: took.Milliseconds(), Adopted: adopted, Sweep: s, Clients: clients, Left: left}
+	for _, l := range left {
+		if l.Phase == dcr.Pending && l.Reason != dcr.DryRun && l.Reason != dcr.ScopesUnknown {
+			v.Pending += l.Clients
+		}
+	}
+	if v.Left == nil {
+		v.Left = []Left{}
+	}
+	return v
 }
 
 // Message is a line of a command's answer. Each has one member; all but the
@@ -69,18 +115,28 @@ type Message struct {
 }
 
 // commands answers them.
-type commands struct{ Commands }
+type commands struct {
+	Commands
+	log *slog.Logger
+}
 
 func (c commands) plan(e echo.Context) error {
-	return stream(e, func(ctx context.Context, progress func(Progress)) (Message, error) {
+	return c.stream(e, func(ctx context.Context, progress func(Progress)) (Message, error) {
 		p, err := c.Plan(ctx, progress)
 		return Message{Plan: &p}, err
 	})
 }
 
 func (c commands) sync(e echo.Context) error {
-	adopt := e.QueryParam("adopt") == "true"
-	return stream(e, func(ctx context.Context, progress func(Progress)) (Message, error) {
+	adopt := false
+	switch e.QueryParam("adopt") {
+	case "", "false":
+	case "true":
+		adopt = true
+	default:
+		return badRequest("adopt is true or false.")
+	}
+	return c.stream(e, func(ctx context.Context, progress func(Progress)) (Message, error) {
 		s, err := c.Sync(ctx, adopt, progress)
 		return Message{Synced: &s}, err
 	})
@@ -88,25 +144,46 @@ func (c commands) sync(e echo.Context) error {
 
 // stream answers with a line for each message, as JSON lines. It takes as long
 // as the command, and the command ends with the caller.
-func stream(c echo.Context, run func(context.Context, func(Progress)) (Message, error)) error {
-	w := c.Response()
+func (c commands) stream(e echo.Context, run func(context.Context, func(Progress)) (Message, error)) error {
+	w := e.Response()
 	control := nethttp.NewResponseController(w.Writer)
 	_ = control.SetReadDeadline(time.Time{})
 	w.Header().Set(echo.HeaderContentType, "application/x-ndjson")
 	w.WriteHeader(nethttp.StatusOK)
-	var mu sync.Mutex // progress comes from other goroutines
+	var mu sync.Mutex // progress may come from another goroutine
 	send := func(m Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		_ = control.SetWriteDeadline(time.Now().Add(eventWrite))
-		// A caller that is gone ends the request's context, and so the command.
+		// A caller that is gone, or does not read, ends the request's context,
+		// and so the command.
 		_ = json.NewEncoder(w).Encode(m)
 		_ = control.Flush()
 	}
-	m, err := run(c.Request().Context(), func(p Progress) { send(Message{Progress: &p}) })
+	m, err := c.contained(e, func() (Message, error) {
+		return run(e.Request().Context(), func(p Progress) { send(Message{Progress: &p}) })
+	})
 	if err != nil {
-		m = Message{Problem: &Problem{Code: codeFailed, Message: strings.TrimSuffix(err.Error(), ".") + "."}}
+		p := Problem{codeFailed, strings.TrimSuffix(err.Error(), ".") + "."}
+		if known, ok := errors.AsType[*problem](err); ok {
+			p = known.Problem
+		}
+		m = Message{Problem: &p}
 	}
 	send(m)
 	return nil
+}
+
+// contained turns a panic into a problem: the answer has begun, so that nobody
+// else could say so any more.
+func (c commands) contained(e echo.Context, run func() (Message, error)) (m Message, err error) {
+	err = recovered(func(echo.Context) (err error) {
+		m, err = run()
+		return err
+	})(e)
+	if _, ok := errors.AsType[*panicError](err); ok {
+		c.log.Error("carry out command", "path", e.Path(), "error", err)
+		err = problemOf(err)
+	}
+	return m, err
 }

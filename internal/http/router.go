@@ -62,12 +62,20 @@ func recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			case nethttp.ErrAbortHandler:
 				panic(r) // net/http's own way to hang up
 			default:
-				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+				err = &panicError{r, debug.Stack()}
 			}
 		}()
 		return next(c)
 	}
 }
+
+// panicError is a panic that was caught.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
 
 // headers sets what every answer carries: nothing here is for a cache, and
 // nothing for a browser to run or embed.

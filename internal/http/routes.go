@@ -29,7 +29,7 @@ func Admin(o AdminOptions) nethttp.Handler {
 // Control returns what the owner of the control socket may call; the socket
 // lets nobody else in.
 func Control(o APIOptions, c Commands) nethttp.Handler {
-	a, cmd := newAPI(o), commands{c}
+	a, cmd := newAPI(o), commands{c, o.Logger}
 	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync))
 	return router(a.o.Logger, routes...)
 }

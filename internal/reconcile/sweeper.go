@@ -161,7 +161,7 @@ func (s *Sweeper) run(ctx context.Context) {
 	s.mu.Lock()
 	s.next = time.Time{}
 	s.mu.Unlock()
-	_, err := s.Sweep(ctx, nil)
+	_, err := s.pass(ctx, false, func(Sweep) {})
 	if ctx.Err() != nil {
 		return
 	}
@@ -178,12 +178,18 @@ func (s *Sweeper) run(ctx context.Context) {
 	}
 }
 
-// Sweep makes a sweep now, after the one that may be under way, and tells of
-// its progress. What it made due is the loop's to do.
+// Sweep makes a sweep for a person, now or after the one that may be under way,
+// and tells of its progress. Blocked clients are tried again as well, before
+// their time. What it made due is the loop's to do.
 func (s *Sweeper) Sweep(ctx context.Context, progress func(Sweep)) (Sweep, error) {
 	if progress == nil {
 		progress = func(Sweep) {}
 	}
+	return s.pass(ctx, true, progress)
+}
+
+// pass makes a sweep, one at a time.
+func (s *Sweeper) pass(ctx context.Context, asked bool, progress func(Sweep)) (Sweep, error) {
 	select {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
@@ -194,7 +200,7 @@ func (s *Sweeper) Sweep(ctx context.Context, progress func(Sweep)) (Sweep, error
 	err := errSettingsChanged
 	for errors.Is(err, errSettingsChanged) {
 		err = contain(s.o.Logger, func() (err error) {
-			found, err = s.sweep(auth0.WithCall(ctx, dcr.Background, ""), progress)
+			found, err = s.sweep(auth0.WithCall(ctx, dcr.Background, ""), asked, progress)
 			return err
 		})
 	}

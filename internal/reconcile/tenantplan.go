@@ -7,6 +7,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/plan"
 	"grantd/internal/store"
 )
 
@@ -24,24 +25,32 @@ type PlanLedger interface {
 type Planned struct {
 	ClientID string       `json:"client_id"`
 	Name     string       `json:"name"`
-	New      bool         `json:"new"`               // the ledger does not know it yet
-	Changes  []dcr.Change `json:"changes"`           // to be made in Auth0
-	Reason   dcr.Reason   `json:"reason,omitempty"`  // why something is not made, or was left
-	Message  string       `json:"message,omitempty"` // the same in words
+	New      bool         `json:"new"`     // the ledger does not know it yet
+	Changes  []dcr.Change `json:"changes"` // to be made in Auth0
+	Remarks  []Remark     `json:"remarks"` // what there is to say of it once they are made
+}
+
+// Remark is why a client will not be quite as desired.
+type Remark struct {
+	Reason  dcr.Reason `json:"reason"`
+	Message string     `json:"message"`
 }
 
 // LeftBehind is a grant that grantd made and that configuration no longer asks
-// for: it is of another audience. grantd deletes nothing by itself.
+// for: it is of another audience, or its client is refused by now. grantd
+// deletes nothing by itself.
 type LeftBehind struct {
-	ClientID string   `json:"client_id"`
-	GrantID  string   `json:"grant_id"`
-	Audience string   `json:"audience"`
-	Scopes   []string `json:"scopes"`
+	ClientID string     `json:"client_id"`
+	GrantID  string     `json:"grant_id"`
+	Audience string     `json:"audience"`
+	Scopes   []string   `json:"scopes"`
+	Reason   dcr.Reason `json:"reason"` // dcr.OtherAudience, or why its client is refused
 }
 
 // TenantPlan is what a sweep would do now.
 type TenantPlan struct {
 	Sweep
+	DryRun     bool         `json:"dry_run"` // a sweep would only say so
 	Clients    []Planned    `json:"clients"` // those with something to say
 	LeftBehind []LeftBehind `json:"left_behind"`
 }
@@ -64,6 +73,7 @@ func (r *Reconciler) Plan(ctx context.Context, l Lister, ledger PlanLedger, prog
 	if err != nil {
 		return p, err
 	}
+	p.DryRun = v.s.Desired.DryRun
 	for from, more := "", true; more; {
 		found, page, err := v.page(ctx, from)
 		if err != nil {
@@ -79,9 +89,11 @@ func (r *Reconciler) Plan(ctx context.Context, l Lister, ledger PlanLedger, prog
 		p.Capped, from, more = page.Capped, page.Next, page.Next != ""
 		progress(p.Sweep)
 	}
-	if p.LeftBehind, err = r.leftBehind(ctx, l, ledger, v.s.Desired.Audience); err != nil {
+	left, err := r.leftBehind(ctx, l, ledger, v.s.Desired.Audience)
+	if err != nil {
 		return p, err
 	}
+	p.LeftBehind = append(p.LeftBehind, left...)
 	p.Took = r.now().Sub(started)
 	return p, nil
 }
@@ -96,19 +108,31 @@ func (p *TenantPlan) add(v *survey, rec dcr.Record, l listed, first bool) {
 	steps := j.plan.Steps()
 	j.due = len(steps) > 0 // in a dry run too
 	p.count(j, isNew)
-	one := Planned{ClientID: l.client.ID, Name: l.client.Name, New: isNew, Changes: []dcr.Change{}}
+	one := Planned{ClientID: l.client.ID, Name: l.client.Name, New: isNew, Changes: []dcr.Change{}, Remarks: []Remark{}}
 	for _, s := range steps {
 		one.Changes = append(one.Changes, s.Change())
 	}
-	switch grant := j.plan.Grant.Result; {
-	case j.record.Phase == dcr.Blocked:
-		one.Reason, one.Message = j.record.Reason, j.record.Message
-	case grant.Reason == dcr.NotAdopted, grant.Reason == dcr.ScopesUndefined, grant.Reason == dcr.ScopesUnknown:
-		one.Reason, one.Message = grant.Reason, grant.Message
+	if j.record.Phase != dcr.Refused {
+		one.Remarks = remarks(j.plan)
+	} else if g := l.grant.Grant; g != nil && j.record.GrantMade {
+		p.LeftBehind = append(p.LeftBehind, LeftBehind{g.ClientID, g.ID, g.Audience, slices.Clone(g.Scopes), j.record.Reason})
 	}
-	if len(one.Changes) > 0 || one.Reason != "" {
+	if len(one.Changes) > 0 || len(one.Remarks) > 0 {
 		p.Clients = append(p.Clients, one)
 	}
+}
+
+// remarks are what a person should hear of a plan: why a condition will not
+// hold, and how the grant will differ from the desired one. What the record
+// says may have been true before somebody acted.
+func remarks(p plan.Plan) []Remark {
+	said := []Remark{}
+	for _, f := range []plan.Finding{p.Promote.Result, p.Connect.Result, p.Grant.Result} {
+		if f.Reason != "" && (!f.Status || f == p.Grant.Result) {
+			said = append(said, Remark{f.Reason, f.Message})
+		}
+	}
+	return said
 }
 
 // leftBehind lists the grants of other audiences that the journal says grantd
@@ -141,7 +165,7 @@ func (r *Reconciler) leftBehind(ctx context.Context, l Lister, ledger PlanLedger
 			}
 			for _, g := range page.Grants {
 				if made[other][g.ClientID] {
-					left = append(left, LeftBehind{g.ClientID, g.ID, other, slices.Clone(g.Scopes)})
+					left = append(left, LeftBehind{g.ClientID, g.ID, other, slices.Clone(g.Scopes), dcr.OtherAudience})
 				}
 			}
 			from, more = page.Next, page.Next != ""

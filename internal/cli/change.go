@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"grantd/internal/dcr"
+)
+
+// describe says in words what a change does. Its values are from outside, and
+// what comes out is printable.
+func describe(c dcr.Change) string {
+	said := ""
+	switch c.Step {
+	case dcr.StepGrant:
+		said = describeGrant(c)
+	case dcr.StepConnect:
+		if name, ok := c.After["connection"].(string); ok {
+			said = "enable " + name
+		}
+	case dcr.StepDomainLevel:
+		if name, ok := c.After["connection"].(string); ok {
+			said = "promote " + name + " to domain level, for all third-party clients"
+		}
+	}
+	if said == "" {
+		said = describeFields(c)
+	}
+	return printable(cut(said, 1000))
+}
+
+func describeGrant(c dcr.Change) string {
+	after, ok := texts(c.After["scope"])
+	if !ok {
+		return ""
+	}
+	if len(c.Before) == 0 {
+		return "new, with " + list(after)
+	}
+	if c.Before["allow_all_scopes"] == true {
+		return "instead of every scope of the API " + list(after)
+	}
+	before, ok := texts(c.Before["scope"])
+	if !ok {
+		return ""
+	}
+	var parts []string
+	if added := without(after, before); len(added) > 0 {
+		parts = append(parts, "add "+list(added))
+	}
+	if taken := without(before, after); len(taken) > 0 {
+		parts = append(parts, "take away "+list(taken))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// describeFields is field by field what changes.
+func describeFields(c dcr.Change) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(c.After)) {
+		part := name + " " + value(c.After[name])
+		if before, ok := c.Before[name]; ok {
+			part = name + " " + value(before) + " → " + value(c.After[name])
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func value(v any) string {
+	if all, ok := texts(v); ok {
+		return list(all)
+	}
+	switch v := v.(type) {
+	case nil, string:
+		if v == nil || v == "" {
+			return "(empty)"
+		}
+		return fmt.Sprint(v)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return string(b)
+}
+
+// texts is a list of strings, as it is in this process or as JSON brings it.
+func texts(v any) ([]string, bool) {
+	switch v := v.(type) {
+	case []string:
+		return v, true
+	case []any:
+		all := make([]string, len(v))
+		for i, one := range v {
+			s, ok := one.(string)
+			if !ok {
+				return nil, false
+			}
+			all[i] = s
+		}
+		return all, true
+	}
+	return nil, false
+}
+
+func list(all []string) string {
+	if len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, " ")
+}
+
+func without(all, these []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(these, s) })
+}
