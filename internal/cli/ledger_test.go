@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,9 +12,6 @@ import (
 	"grantd/internal/dcr"
 	"grantd/internal/store"
 )
-
-// tenants has the tenant of each running script.
-var tenants sync.Map
 
 // writeLedger makes a state directory with a ledger in it and no daemon:
 // ledger DIRECTORY [hold]. With hold it stays open, as a daemon's would.
@@ -84,5 +80,35 @@ func records(now time.Time) []dcr.Record {
 	evil := base("tpc_hostile", hostile, dcr.Refused)
 	evil.Reason, evil.Message = dcr.CallbackNotAllowed, "\x1b[2Jgone\u202e"
 	evil.Callbacks = []string{"https://evil.example/\x1b[2J\u202e"}
-	return []dcr.Record{ready, blocked, refused, pending, dry, evil}
+	return append([]dcr.Record{ready, blocked, refused, pending, dry, evil}, waiting(made, base)...)
+}
+
+// waiting are clients that are not what they shall be for a reason of their own.
+func waiting(made time.Time, base func(id, name string, p dcr.Phase) dcr.Record) []dcr.Record {
+	fine := dcr.Condition{Status: true, Since: made}
+	stopped := func(id string, r dcr.Reason, message string) dcr.Record {
+		c := base(id, "ChatGPT", dcr.Blocked)
+		c.Reason, c.Message = r, message
+		c.NextAttemptAt, c.Class = time.Now().Add(time.Hour), dcr.Background
+		c.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{Reason: r, Message: message, Since: made}}
+		return c
+	}
+	fighting := stopped("tpc_fighting", dcr.Fighting, "application Terraform000 undoes the step grant again and again; grantd leaves it alone until 15:04:05 UTC on 2 Jan")
+	held := stopped("tpc_held", dcr.Held, "a hold keeps grantd from writing until it is released")
+	due := func(id string, r dcr.Reason) dcr.Record {
+		c := base(id, "ChatGPT", dcr.Pending)
+		c.Reason, c.NextAttemptAt, c.Class = r, time.Now().Add(time.Hour), dcr.Background
+		c.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: fine}
+		return c
+	}
+	unknown := base("tpc_unknown", "ChatGPT", dcr.Pending)
+	unknown.Reason, unknown.Message = dcr.ScopesUnknown, "no scope source has told any scope yet, so nothing is granted; the log says why it cannot be read"
+	unknown.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{Reason: unknown.Reason, Message: unknown.Message, Since: made}}
+	kept := base("tpc_kept", "ChatGPT", dcr.Ready)
+	kept.ReadyAt, kept.Unadopted, kept.GrantID = made, true, "cgr_kept"
+	kept.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{
+		Status: true, Reason: dcr.NotAdopted, Since: made,
+		Message: "the grant was there before grantd and also holds notes:delete; grantd sync --adopt takes that away",
+	}}
+	return []dcr.Record{fighting, held, due("tpc_drifted", dcr.Drifted), due("tpc_unchecked", dcr.Unchecked), unknown, kept}
 }

@@ -46,11 +46,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"auth0":    auth0,
 			"await":    await,
 			"exits":    exits,
 			"ledger":   writeLedger,
 			"nobody":   nobody,
 			"register": register,
+			"shows":    shows,
 			"tenant":   startTenant,
 		},
 	})

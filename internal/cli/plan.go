@@ -109,18 +109,25 @@ func remarks(clients []reconcile.Planned) []group {
 	var g groups
 	for _, c := range clients {
 		for _, r := range c.Remarks {
-			g.add(group{title: string(r.Reason), noun: "client", style: reasonStyle(r.Reason), lines: wrapped("", r.Message)}, clientRow(c))
+			g.add(group{title: string(r.Reason), noun: "client", style: reasonStyle(r.Reason), lines: explained(r.Reason, r.Message)}, clientRow(c))
 		}
 	}
 	return g.largestFirst()
 }
 
+// explained is what there is to read about a reason, for a group.
+func explained(r dcr.Reason, message string) []string {
+	var lines []string
+	for _, text := range explain(r, message) {
+		lines = append(lines, wrapped("", text)...)
+	}
+	return lines
+}
+
 // reasonStyle tells what keeps a client from working from what is worth knowing.
 func reasonStyle(r dcr.Reason) style {
-	for _, info := range dcr.Reasons() {
-		if info.Reason == r && strings.HasPrefix(info.Where, "phase blocked") {
-			return bad
-		}
+	if strings.HasPrefix(reasonInfo(r).Where, "phase blocked") {
+		return bad
 	}
 	return notice
 }
@@ -137,7 +144,7 @@ func clientRow(c reconcile.Planned) []cell {
 func leftBehind(grants []reconcile.LeftBehind) []group {
 	var g groups
 	for _, l := range grants {
-		about := "grantd made it for " + l.Audience + ". " + fixOf(l.Reason)
+		about := "grantd made it for " + l.Audience + ". " + reasonInfo(l.Reason).Fix
 		if l.Reason != dcr.OtherAudience {
 			about = "grantd made it before its client was refused. Delete it under Applications → the application → APIs if the client shall not reach the API; grantd deletes nothing by itself."
 		}

@@ -8,13 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"grantd/internal/tenantsim"
 )
 
 // exits is exec that wants this very exit code: exits CODE COMMAND...
@@ -54,53 +52,10 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 const (
-	audience = "https://mcp.example.com/mcp"
-	daemonID = "GrantdTestM2M00000000000000000000"
+	audience      = "https://mcp.example.com/mcp"
+	otherAudience = "https://old.example.com/mcp"
+	daemonID      = "GrantdTestM2M00000000000000000000"
 )
-
-// startTenant starts a simulated tenant for the rest of the script and writes
-// an env file for it with these lines besides: tenant FILE [LINE...].
-func startTenant(ts *testscript.TestScript, _ bool, args []string) {
-	tenant, err := tenantsim.Start(tenantsim.Options{Domain: "test.eu.auth0.com"})
-	ts.Check(err)
-	ts.Defer(tenant.Close)
-	tenant.AddM2M(daemonID, "the-management-secret", "read:clients", "update:clients", "read:connections", "update:connections",
-		"read:client_grants", "create:client_grants", "update:client_grants", "read:logs", "read:resource_servers")
-	tenant.AddConnection("google-oauth2", false)
-	tenant.AddAPI(audience, "notes:read")
-	lines := append([]string{
-		"MGMT_DOMAIN=" + tenant.Domain(),
-		"MGMT_CLIENT_ID=" + daemonID,
-		"MGMT_CLIENT_SECRET=the-management-secret",
-		"GRANTD_MGMT_URL=" + tenant.URL(),
-		"LOG_WEBHOOK_SECRET=the-webhook-secret",
-		"OAUTH_AUDIENCE=" + audience,
-		"TOOL_SCOPES=notes:read",
-		"GRANTD_LISTEN=127.0.0.1:0",
-		"GRANTD_ADMIN_LISTEN=off",
-		"GRANTD_STATE_DIR=" + ts.MkAbs("state"),
-		"GRANTD_POLL_SCHEDULE=@every 1s",
-	}, args[1:]...)
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
-	tenants.Store(ts, tenant)
-	ts.Defer(func() { tenants.Delete(ts) })
-}
-
-// register registers a client with the tenant and puts its id into the
-// environment: register VARIABLE NAME CALLBACK. NAME may have Go's escapes.
-func register(ts *testscript.TestScript, _ bool, args []string) {
-	tenant, ok := tenants.Load(ts)
-	if !ok {
-		ts.Fatalf("register needs a tenant")
-	}
-	name, err := strconv.Unquote(`"` + args[1] + `"`)
-	ts.Check(err)
-	reg := tenantsim.ChatGPT("x")
-	reg.ClientName, reg.RedirectURIs = name, []string{args[2]}
-	c, err := tenant.(*tenantsim.Tenant).Register(reg)
-	ts.Check(err)
-	ts.Setenv(args[0], c.ID)
-}
 
 // nobody runs grantd as somebody who may not read the folder: nobody CODE
 // FOLDER ARGUMENTS...
@@ -138,4 +93,16 @@ func fit(want, got int) error {
 		return fmt.Errorf("exit code %d, want %d", got, want)
 	}
 	return nil
+}
+
+// shows compares what the last command printed with a file, in which $NAME
+// stands for the environment's value and TIME for how long something took:
+// shows FILE.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	took := regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`)
+	got := took.ReplaceAllString(ts.ReadFile("stdout"), "TIME")
+	want := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	if diff := cmp.Diff(want, got); diff != "" {
+		ts.Fatalf("%s\n%s", diff, got)
+	}
 }

@@ -103,21 +103,42 @@ func (s sheet) head(c api.Client) {
 		stands += ": " + string(c.Reason)
 	}
 	fmt.Fprintln(s.out, s.paint(phaseStyle(c.Phase), stands))
-	s.words("  ", c.Message)
-	// A blocked client's message has the fix in words.
-	if fix := fixOf(c.Reason); fix != "" && c.Phase != dcr.Blocked {
-		s.words("  ", fix)
+	for _, text := range explain(c.Reason, c.Message) {
+		s.words("  ", text)
 	}
 	fmt.Fprintln(s.out)
 }
 
-func fixOf(r dcr.Reason) string {
+// explain is what there is to read about a reason: its message, or what the
+// reason means where there is none, and what to do where the message does not
+// say so.
+func explain(r dcr.Reason, message string) []string {
+	info := reasonInfo(r)
+	text := message
+	if text == "" {
+		text = info.Meaning
+	}
+	if text == "" || info.Fix == "" || strings.Contains(text, info.Fix) || r == dcr.ScopesUnknown ||
+		fixInMessage(info) && message != "" {
+		return []string{text}
+	}
+	return []string{text, info.Fix}
+}
+
+// fixInMessage reports whether messages of the reason say what to do: those of
+// a blocked client do, but for what ends by itself, and so do those about a
+// grant that holds.
+func fixInMessage(info dcr.ReasonInfo) bool {
+	return info.Where == "phase blocked" || info.Where == "condition"
+}
+
+func reasonInfo(r dcr.Reason) dcr.ReasonInfo {
 	for _, info := range dcr.Reasons() {
 		if info.Reason == r {
-			return info.Fix
+			return info
 		}
 	}
-	return ""
+	return dcr.ReasonInfo{}
 }
 
 // conditions are the three things it needs, once they were looked at.
@@ -158,7 +179,11 @@ func (s sheet) history(c api.Client) {
 	}
 	s.when("registered", c.RegisteredAt, "")
 	s.when("first seen", c.FirstSeenAt, "by "+string(c.FirstSeenFeed))
-	s.when("first ready", c.ReadyAt, "after "+readyIn(c))
+	took := readyIn(c)
+	if took != "" {
+		took = "after " + took
+	}
+	s.when("first ready", c.ReadyAt, took)
 	s.when("checked", c.LastCheckedAt, "")
 	attempt := ""
 	if c.Attempts > 0 {
@@ -169,7 +194,7 @@ func (s sheet) history(c api.Client) {
 	}
 	s.when("next attempt", c.NextAttemptAt, attempt)
 	s.row("last error", bad, string(c.LastError))
-	if fix := fixOf(c.LastError); fix != "" && c.LastError != c.Reason {
+	if fix := reasonInfo(c.LastError).Fix; fix != "" && c.LastError != c.Reason {
 		s.words(strings.Repeat(" ", labelWidth), fix)
 	}
 }

@@ -29,11 +29,11 @@ desired scopes; "grantd plan" shows what that takes away.
 Exit codes: 0 everything is as desired, 1 failed, 2 wrong usage or
 configuration, 3 done, and some clients are not as desired: a person must act,
 they failed and are tried again, or it is a dry run.`,
-		Example: "  grantd sync\n  grantd plan && grantd sync --adopt",
+		Example: "  grantd sync\n  grantd sync --adopt --json | jq .left",
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sync(cmd, adopt) },
 	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "also bring grants to the desired scopes that were there before grantd")
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take undesired scopes also from grants that were there before")
 	return cmd
 }
 
@@ -72,11 +72,7 @@ func printSynced(w io.Writer, p painter, s api.Synced) error {
 	capped(&b, s.Sweep)
 	b.WriteByte('\n')
 	if s.Adopted > 0 {
-		whose := "The grants of %s are grantd's from now on."
-		if s.Adopted == 1 {
-			whose = "The grant of %s is grantd's from now on."
-		}
-		say(&b, p, plain, fmt.Sprintf(whose, count(s.Adopted, "client")))
+		say(&b, p, plain, count(s.Adopted, "client")+" from before grantd: kept like all others from now on.")
 	}
 	if s.NotAdopted > 0 {
 		say(&b, p, notice, count(s.NotAdopted, "grant")+" from before grantd with more than the desired scopes: grantd plan shows what --adopt would take away.")
@@ -99,13 +95,9 @@ func printSynced(w io.Writer, p painter, s api.Synced) error {
 func leftGroups(left []api.Left) []group {
 	out := make([]group, len(left))
 	for i, l := range left {
-		message := l.Message
-		if fix := fixOf(l.Reason); fix != "" && !strings.Contains(message, fix) && l.Phase != dcr.Blocked {
-			message = strings.TrimSuffix(message, ".") + ". " + fix
-		}
 		out[i] = group{
 			title: string(l.Phase) + ": " + string(l.Reason), noun: "client", style: phaseStyle(l.Phase),
-			lines: wrapped("", message), n: l.Clients, more: "grantd clients list --phase " + string(l.Phase),
+			lines: explained(l.Reason, l.Message), n: l.Clients, more: "grantd clients list --phase " + string(l.Phase),
 		}
 		for _, id := range l.ClientIDs {
 			out[i].rows = append(out[i].rows, []cell{{printable(id), plain}})

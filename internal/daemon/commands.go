@@ -86,44 +86,45 @@ func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progre
 			return s, err
 		}
 	}
-	// Whoever asks for a sync may have mended what made clients fail. Those that
-	// are blocked the sweep looks at.
-	if _, err := e.ledger.Requeue(ctx, store.Failing, dcr.Background, dcr.Cause{}); err != nil {
-		return s, err
-	}
-	e.loop.Wake()
 	found, err := e.sweeper.Sweep(ctx, func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) })
 	if err != nil {
 		return s, err
 	}
-	if err := e.worked(ctx, found, progress); err != nil {
+	// Whoever asks for a sync may have mended what made clients fail, and does
+	// not want to wait for their next attempt. Of the blocked ones the sweep has
+	// taken care.
+	again, err := e.ledger.Requeue(ctx, store.Failing, dcr.Background, dcr.Cause{})
+	if err != nil {
+		return s, err
+	}
+	e.loop.Wake()
+	if err := e.worked(ctx, started, found.Listed, found.Due+found.Unlisted+again, progress); err != nil {
 		return s, err
 	}
 	counts, err := e.ledger.Counts(ctx)
 	if err != nil {
 		return s, err
 	}
-	left, err := e.left(ctx)
+	left, err := e.left(ctx, started)
 	if err != nil {
 		return s, err
 	}
 	return http.SyncedView(found, adopted, time.Since(started), counts, left), nil
 }
 
-// worked waits until everything due in the background was worked on once. What
-// failed for now is tried again later, and not waited for; otherwise a client
-// that fails again and again would hold up a sync for ever.
-func (e *Engine) worked(ctx context.Context, s reconcile.Sweep, progress func(http.Progress)) error {
+// worked waits until everything that is due and was known when the sync began
+// was worked on once. What failed for now is tried again later, and not waited
+// for; otherwise a client that fails again and again, or clients that register
+// without end, would hold up a sync for ever.
+func (e *Engine) worked(ctx context.Context, started time.Time, listed, due int, progress func(http.Progress)) error {
 	tick := time.NewTicker(syncTick)
 	defer tick.Stop()
-	due, done := s.Due+s.Unlisted, 0
-	for {
-		now := time.Now()
-		counts, err := e.ledger.DueCounts(ctx, now)
+	for done := 0; ; {
+		counts, err := e.ledger.DueCounts(ctx, time.Now())
 		if err != nil {
 			return err
 		}
-		more, err := e.untried(ctx, now)
+		more, err := e.untried(ctx, started)
 		if err != nil {
 			return err
 		}
@@ -131,7 +132,7 @@ func (e *Engine) worked(ctx context.Context, s reconcile.Sweep, progress func(ht
 			done = due
 		}
 		if due > 0 {
-			progress(http.Progress{Listed: s.Listed, Done: done, Due: due})
+			progress(http.Progress{Listed: listed, Done: done, Due: due})
 		}
 		if !more {
 			return nil
@@ -144,33 +145,35 @@ func (e *Engine) worked(ctx context.Context, s reconcile.Sweep, progress func(ht
 	}
 }
 
-// untried reports whether a client is due in the background that has not failed
-// since it became due.
-func (e *Engine) untried(ctx context.Context, now time.Time) (bool, error) {
-	due, _, err := e.ledger.Due(ctx, dcr.Background, now, headOfQueue)
-	if err != nil {
-		return false, err
-	}
-	ids := make([]string, len(due))
-	for i, d := range due {
-		ids[i] = d.ID
-	}
-	records, err := e.ledger.Records(ctx, ids)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range records {
-		if r.Attempts == 0 {
-			return true, nil
+// untried reports whether a client is due that was known at a time and has not
+// failed since it became due.
+func (e *Engine) untried(ctx context.Context, at time.Time) (bool, error) {
+	for _, class := range []dcr.Class{dcr.Background, dcr.Urgent} {
+		due, _, err := e.ledger.Due(ctx, class, time.Now(), headOfQueue)
+		if err != nil {
+			return false, err
+		}
+		ids := make([]string, len(due))
+		for i, d := range due {
+			ids[i] = d.ID
+		}
+		records, err := e.ledger.Records(ctx, ids)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range records {
+			if r.Attempts == 0 && (class == dcr.Background || r.FirstSeenAt.Before(at)) {
+				return true, nil
+			}
 		}
 	}
 	return false, nil
 }
 
-// left tells which clients are not as desired, by reason. A client that only
-// just came, and waits for its first turn, is the daemon's everyday work and no
-// concern of whoever asked for a sync.
-func (e *Engine) left(ctx context.Context) ([]http.Left, error) {
+// left tells which clients are not as desired, by reason. One that only just
+// registered is the daemon's everyday work, and no concern of whoever asked for
+// a sync.
+func (e *Engine) left(ctx context.Context, started time.Time) ([]http.Left, error) {
 	var left []http.Left
 	for _, phase := range []dcr.Phase{dcr.Blocked, dcr.Pending} {
 		for after, more := "", true; more; {
@@ -179,7 +182,7 @@ func (e *Engine) left(ctx context.Context) ([]http.Left, error) {
 				return nil, err
 			}
 			for _, r := range page {
-				if phase != dcr.Pending || r.Class != dcr.Urgent || r.Attempts > 0 {
+				if phase == dcr.Blocked || r.Class != dcr.Urgent || r.FirstSeenAt.Before(started) {
 					left = http.AddLeft(left, r)
 				}
 			}

@@ -54,7 +54,7 @@ type Synced struct {
 	Clients map[dcr.Phase]int `json:"clients"` // by phase
 	// Pending are clients that failed for now, and are tried again by the
 	// daemon. Not among them: those that wait for a person to end a dry run or
-	// to mend a scope source, and those that only just registered.
+	// to mend a scope source, and those that registered while the sync ran.
 	Pending int    `json:"pending"`
 	Left    []Left `json:"left"` // what is not as desired, and why; empty when all is
 }

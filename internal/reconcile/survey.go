@@ -25,6 +25,7 @@ type survey struct {
 	r      *Reconciler
 	lister Lister
 	s      *Settings
+	at     time.Time // when the first of it was asked for; what is listed is as old as that
 
 	conns   []plan.Connection
 	api     plan.API
@@ -46,7 +47,7 @@ type listed struct {
 	client dcr.Client
 	grant  plan.Grant
 	conns  []plan.Connection // which of the desired ones are enabled for it, where that matters
-	at     time.Time         // when Auth0 was asked
+	at     time.Time         // when Auth0 was asked, for the oldest of it
 }
 
 // factsFresh is how old shared facts may be when a survey begins.
@@ -55,7 +56,7 @@ const factsFresh = time.Minute
 // newSurvey reads what all clients share, and lists the audience's grants.
 func (r *Reconciler) newSurvey(ctx context.Context, l Lister) (*survey, error) {
 	v := &survey{
-		r: r, lister: l, s: r.settings.Load(),
+		r: r, lister: l, s: r.settings.Load(), at: r.now(),
 		grants: map[string]grantEntry{}, members: map[string]map[string]struct{}{}, scopes: map[string][]string{},
 	}
 	var err error
@@ -96,7 +97,6 @@ func (v *survey) shared(scopes []string) []string {
 
 // page lists the next clients, with what else was listed of them.
 func (v *survey) page(ctx context.Context, from string) (found []listed, page auth0.ClientPage, err error) {
-	at := v.r.now()
 	if page, err = v.lister.ThirdPartyClients(ctx, from); err != nil {
 		return nil, page, err
 	}
@@ -105,7 +105,7 @@ func (v *survey) page(ctx context.Context, from string) (found []listed, page au
 		if err != nil {
 			return nil, page, err
 		}
-		found = append(found, listed{client: c, grant: v.grant(c.ID), conns: conns, at: at})
+		found = append(found, listed{client: c, grant: v.grant(c.ID), conns: conns, at: v.at})
 	}
 	return found, page, nil
 }
