@@ -86,7 +86,7 @@ func printGroups(w io.Writer, p painter, heading string, all []group) {
 
 func (g group) print(w io.Writer, p painter) {
 	if g.title != "" {
-		fmt.Fprintln(w, p.paint(strong, count(g.size(), g.noun))+"  "+p.paint(g.style, g.title))
+		fmt.Fprintln(w, p.paint(strong, count(g.size(), g.noun))+"  "+p.paint(g.style, printable(g.title)))
 	}
 	for _, line := range g.lines {
 		fmt.Fprintln(w, line)
@@ -98,7 +98,7 @@ func (g group) print(w io.Writer, p painter) {
 		fmt.Fprintln(w, "    "+strings.TrimRight(line, " \n"))
 	}
 	if more := g.size() - len(shown); more > 0 {
-		where := g.more
+		where := printable(g.more)
 		if where == "" {
 			where = "--json"
 		}
@@ -111,7 +111,7 @@ func (g group) print(w io.Writer, p painter) {
 // stands on its first line.
 func wrapped(label, text string) []string {
 	indent := "  "
-	first := indent + label
+	first := indent + printable(label)
 	lines := wrap(printable(cut(text, 2000)), width-len(first))
 	for i := range lines {
 		if i == 0 {

@@ -33,6 +33,9 @@ type ledgerReader interface {
 // errNoClient says that the ledger has no such client.
 var errNoClient = errors.New("no such client in the ledger")
 
+// errJustStopped: the daemon answered when it was looked for, and no more.
+var errJustStopped = errors.New("the daemon has just stopped; try again")
+
 // openLedger finds the running daemon, or opens the ledger's file for reading.
 func (a *app) openLedger(ctx context.Context) (ledgerReader, error) {
 	at, err := a.findDaemon(ctx)
@@ -196,7 +199,7 @@ func (s socketReader) get(ctx context.Context, path string, v any) error {
 	}
 	resp, err := s.http.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return errors.New("the daemon has just stopped; try again")
+		return errJustStopped
 	}
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)

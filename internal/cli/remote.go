@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	api "grantd/internal/http"
 )
@@ -51,9 +52,8 @@ func (r remote) Sync(ctx context.Context, adopt bool, progress func(api.Progress
 	return *m.Synced, nil
 }
 
-// errCutShort says that the daemon ended before it was done. What it began is
-// in its ledger, and its next start goes on.
-var errCutShort = errors.New("the daemon stopped before it was done; it goes on when it is started again")
+// errCutShort says that the daemon ended before it was done.
+var errCutShort = errors.New("the daemon ended before it had answered; what a sync has begun it goes on with when it runs again")
 
 // run gives a command and returns its last message.
 func (r remote) run(ctx context.Context, path string, progress func(api.Progress)) (api.Message, error) {
@@ -62,12 +62,15 @@ func (r remote) run(ctx context.Context, path string, progress func(api.Progress
 		return api.Message{}, err
 	}
 	resp, err := r.http.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return api.Message{}, errJustStopped
+	}
 	if err != nil {
 		return api.Message{}, fmt.Errorf("ask the daemon: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return api.Message{}, fmt.Errorf("ask the daemon: %s; is it of another version?", resp.Status)
+		return api.Message{}, fmt.Errorf("ask the daemon: %s; is it of another version than this command?", resp.Status)
 	}
 	lines := json.NewDecoder(resp.Body)
 	for {
@@ -75,7 +78,7 @@ func (r remote) run(ctx context.Context, path string, progress func(api.Progress
 		switch err := lines.Decode(&m); {
 		case ctx.Err() != nil:
 			return m, ctx.Err()
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 			return m, errCutShort
 		case err != nil:
 			return m, fmt.Errorf("read the daemon's answer: %w", err)

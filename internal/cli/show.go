@@ -210,7 +210,7 @@ func (s sheet) row(label string, look style, value string) {
 
 // would prints what a dry run would write.
 func (s sheet) would(c dcr.Change) {
-	for i, line := range wrap(string(c.Step)+": "+describe(c), width-labelWidth) {
+	for i, line := range wrap(printable(string(c.Step))+": "+describe(c), width-labelWidth) {
 		label := ""
 		if i == 0 {
 			label = "would"

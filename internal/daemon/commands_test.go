@@ -1,0 +1,278 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"grantd/internal/daemon"
+	"grantd/internal/dcr"
+	api "grantd/internal/http"
+	"grantd/internal/tenantsim"
+)
+
+func nobody(api.Progress) {}
+
+// fill puts n clients into the tenant that lack everything.
+func fill(tenant *tenantsim.Tenant, n int) (ids []string) {
+	for i := range n {
+		ids = append(ids, tenant.AddClient(tenantsim.Client{
+			Name: "ChatGPT", Callbacks: []string{fmt.Sprintf("https://chatgpt.com/connector/oauth/%d", i)},
+		}).ID)
+	}
+	return ids
+}
+
+// engine opens an engine, as commands do that find no daemon.
+func engine(t *testing.T, o daemon.Options) *daemon.Engine {
+	t.Helper()
+	e, err := daemon.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// Without a daemon a sync does the work itself, tells how far it is, and leaves
+// nothing running.
+func TestSyncAlone(t *testing.T) {
+	tenant, o := setup(t)
+	ids := fill(tenant, 120)
+	var seen []api.Progress
+	s, err := engine(t, o).Sync(t.Context(), false, func(p api.Progress) { seen = append(seen, p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Listed != 120 || s.Due != 120 || s.Clients[dcr.Ready] != 120 || len(s.Left) > 0 || s.Pending != 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, id := range ids {
+		if _, ok := tenant.UserGrant(id, o.Config.Audience); !ok {
+			t.Fatalf("%s has no grant", id)
+		}
+	}
+	done := 0
+	for i, p := range seen {
+		if p.Done < done || p.Done > 120 || p.Listed == 0 {
+			t.Errorf("progress %d: %+v after %d", i, p, done)
+		}
+		done = p.Done
+	}
+	if done != 120 || seen[0].Listed != 100 || seen[0].Due != 0 {
+		t.Errorf("progress %+v", seen)
+	}
+}
+
+// A plan of a ledger that is not there leaves nothing, not even a folder.
+func TestPlanLeavesNothing(t *testing.T) {
+	tenant, o := setup(t)
+	fill(tenant, 1)
+	t.Setenv("TMPDIR", t.TempDir())
+	o.Config.StateDir += "/sub"
+	o.ReadOnly = true
+	e, err := daemon.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := e.Plan(t.Context(), nobody)
+	if err != nil || !p.Drift() {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(o.Config.StateDir); err == nil {
+		t.Error("the state directory was made")
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if n := len(tenant.Writes()); n > 0 {
+		t.Errorf("%d writes", n)
+	}
+}
+
+// failing answers 500 to what is about one of the clients.
+func failing(tenant *tenantsim.Tenant, ids ...string) {
+	tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		for _, id := range ids {
+			if err == nil && strings.Contains(r.URL.Path+string(body), id) {
+				return tenantsim.Fault{Kind: tenantsim.InternalError}
+			}
+		}
+		return tenantsim.Fault{}
+	})
+}
+
+// However many clients fail again and again, a sync ends once each had its
+// turn, and says so; the next tries them at once.
+func TestSyncEndsAlthoughClientsFail(t *testing.T) {
+	tenant, o := setup(t)
+	ids := fill(tenant, 300)
+	failing(tenant, ids[:250]...)
+	e := engine(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 2 {
+		s, err := e.Sync(ctx, false, nobody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Pending != 250 || s.Clients[dcr.Ready] != 50 || len(s.Left) != 1 || s.Left[0].Reason != dcr.ServerError {
+			t.Errorf("%+v", s)
+		}
+	}
+	failing(tenant)
+	s, err := e.Sync(ctx, false, nobody)
+	if err != nil || s.Clients[dcr.Ready] != 300 || len(s.Left) > 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A client that failed in the urgent class is waited for as well.
+func TestSyncWaitsForUrgentFailures(t *testing.T) {
+	tenant, o := setup(t)
+	d, stop := run(t, o)
+	defer stop()
+	eventually(t, "a good call", func() bool { return report(t, d).ManagementAPI.OK })
+	tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/clients/tpc_") {
+			return tenantsim.Fault{Kind: tenantsim.InternalError}
+		}
+		return tenantsim.Fault{}
+	})
+	c, err := tenant.Register(tenantsim.ChatGPT("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := fmt.Sprintf(`[{"log_id":"l1","data":{"type":"sapi","date":%q,"log_id":"l1","details":{"request":{"method":"post","path":"/oidc/register","body":{}},`+
+		`"response":{"statusCode":201,"body":{"client_id":%q,"redirect_uris":["https://chatgpt.com/connector/oauth/x"]}}}}}]`, time.Now().UTC().Format(time.RFC3339), c.ID)
+	post(t, d, entry)
+	eventually(t, "it failed", func() bool { return tenant.Count("GET /clients/{id}") > 0 })
+	tenant.Faults(nil)
+	s, err := d.Sync(t.Context(), false, nobody)
+	if err != nil || s.Clients[dcr.Ready] != 1 || len(s.Left) > 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func post(t *testing.T, d *daemon.Daemon, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+d.Addr().String()+"/auth0-log-webhook", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer webhook-secret-0123456789")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Status)
+	}
+}
+
+// In a dry run a sync writes nothing, and does not call that done.
+func TestSyncDryRun(t *testing.T) {
+	tenant, o := setup(t)
+	fill(tenant, 2)
+	o.Config.DryRun = true
+	s, err := engine(t, o).Sync(t.Context(), true, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Waiting != 2 || s.Pending != 0 || len(s.Left) != 1 || s.Left[0].Reason != dcr.DryRun || s.Left[0].Clients != 2 {
+		t.Errorf("%+v", s)
+	}
+	if n := len(tenant.Writes()); n > 0 {
+		t.Errorf("%d writes", n)
+	}
+}
+
+// Two syncs at once list the tenant one after the other.
+func TestSyncsAreSerialised(t *testing.T) {
+	tenant, o := setup(t)
+	fill(tenant, 150)
+	d, stop := run(t, o)
+	defer stop()
+	var listing, most atomic.Int32
+	tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/client-grants") && r.Method == http.MethodGet && !r.URL.Query().Has("from"):
+			most.Store(max(most.Load(), listing.Add(1))) // a sweep begins
+		case strings.HasSuffix(r.URL.Path, "/api/v2/clients") && r.URL.Query().Has("from"):
+			listing.Add(-1) // and lists its last page
+		}
+		return tenantsim.Fault{}
+	})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if s, err := d.Sync(t.Context(), false, nobody); err != nil || s.Clients[dcr.Ready] != 150 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at once", most.Load())
+	}
+}
+
+// A daemon that is told to stop ends commands at once, and says why.
+func TestStopEndsCommands(t *testing.T) {
+	tenant, o := setup(t)
+	fill(tenant, 1)
+	d, stop := run(t, o)
+	eventually(t, "a good call", func() bool { return report(t, d).ManagementAPI.OK })
+	arrived := make(chan struct{}, 100)
+	tenant.Faults(func(*http.Request) tenantsim.Fault {
+		arrived <- struct{}{}
+		return tenantsim.Fault{Kind: tenantsim.Timeout}
+	})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := d.Plan(t.Context(), nobody)
+		ended <- err
+	}()
+	<-arrived
+	stop()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "the daemon is stopping") {
+		t.Error(err)
+	}
+}
+
+// An interrupted sync says only that, and the next goes on with it.
+func TestSyncInterrupted(t *testing.T) {
+	tenant, o := setup(t)
+	fill(tenant, 50)
+	e := engine(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := e.Sync(ctx, false, func(p api.Progress) {
+		if p.Listed > 0 {
+			cancel()
+		}
+	}); ctx.Err() == nil || err == nil || !strings.Contains(err.Error(), "context canceled") {
+		t.Errorf("%v", err)
+	}
+	s, err := e.Sync(t.Context(), false, nobody)
+	if err != nil || s.Clients[dcr.Ready] != 50 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
