@@ -38,7 +38,7 @@ func (p *progress) show(now api.Progress) {
 		return
 	}
 	// The number of clients is not known before they are listed.
-	p.bar.Describe(count(now.Listed, "client")+" listed")
+	p.bar.Describe(count(now.Listed, "client") + " listed")
 	_ = p.bar.Add(1)
 }
 

@@ -27,7 +27,9 @@ func answering(t *testing.T, answer http.HandlerFunc) remote {
 	t.Cleanup(func() {
 		r.http.CloseIdleConnections()
 		_ = s.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return r
 }

@@ -238,5 +238,5 @@ func (d *Daemon) close() error {
 			errs = append(errs, s.Close())
 		}
 	}
-	return errors.Join(append(errs, d.Engine.Close())...)
+	return errors.Join(append(errs, d.Close())...)
 }

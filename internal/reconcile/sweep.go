@@ -163,7 +163,7 @@ func (w *sweeping) clients(ctx context.Context, wake func()) error {
 		if err != nil {
 			return err
 		}
-		if w.r.settings.Load() != w.s {
+		if w.r.settings.Load().Desired.Digest() != w.state.Digest {
 			return errSettingsChanged
 		}
 		if err := w.take(ctx, found); err != nil {

@@ -1,0 +1,107 @@
+package reconcile_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"grantd/internal/auth0"
+	"grantd/internal/dcr"
+	"grantd/internal/reconcile"
+	"grantd/internal/store"
+	"grantd/internal/tenantsim"
+)
+
+// A sweep by the clock leaves a client alone that waits for a person; one that
+// a person asks for does not.
+func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.fill(1, "notes:read")[0]
+	w.tenant.SetScopes(ownID, without("update:client_grants")...)
+	w.tenant.RevokeTokens()
+	w.sweep()
+	w.drain()
+	if r := w.record(id); r.Phase != dcr.Blocked {
+		t.Fatalf("%+v", r)
+	}
+	swept := make(chan struct{}, 1)
+	s := w.sweeper(func(o *reconcile.SweeperOptions) { o.OnSwept = func(reconcile.Sweep, error) { swept <- struct{}{} } })
+	s.Request()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { s.Run(ctx); close(ended) }()
+	<-swept
+	stop()
+	<-ended
+	if r := w.record(id); r.Phase != dcr.Blocked {
+		t.Errorf("by the clock: %+v", r)
+	}
+	w.sweep()
+	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
+		t.Errorf("asked for: %+v", r)
+	}
+}
+
+// listerWith does something once grants were listed.
+type listerWith struct {
+	reconcile.Lister
+	then func()
+}
+
+func (l listerWith) UserGrants(ctx context.Context, audience, from string) (auth0.GrantPage, error) {
+	page, err := l.Lister.UserGrants(ctx, audience, from)
+	l.then()
+	return page, err
+}
+
+// A client that got its grant while the sweep listed is not taken for one
+// without: its grant is newer than the list of grants.
+func TestSweepAndAClientOnboardedMeanwhile(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	w.sweptBefore()
+	var id string
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.Lister = listerWith{Lister: w.client, then: func() {
+			w.clock.advance(time.Second)
+			id = w.onboard(1)
+			w.look(id)
+			w.clock.advance(time.Second)
+		}}
+	})
+	if _, err := s.Sweep(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.record(id); r.Phase != dcr.Ready {
+		t.Errorf("%s %s", r.Phase, r.Reason)
+	}
+}
+
+// Where a worker writes while a sweep looks, what the sweep saw may be older.
+func TestSweepAndAWorkerMeanwhile(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.recorded(1)[0]
+	w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
+	created, swept := make(chan struct{}), make(chan struct{})
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		// The worker's last call waits for the sweep, which lists before it is made.
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/client-grants") {
+			close(created)
+			<-swept
+			w.tenant.Faults(nil)
+		}
+		return tenantsim.Fault{}
+	})
+	if _, err := w.ledger.Requeue(t.Context(), store.All, dcr.Background, dcr.Cause{}); err != nil {
+		t.Fatal(err)
+	}
+	w.start(nil)
+	<-created
+	w.sweep()
+	close(swept)
+	await(t, "the client is ready", func() bool { return w.ready(id) })
+	if w.log.has("changed_meanwhile") {
+		t.Error("a conflict with our own write counts as a failure")
+	}
+}
