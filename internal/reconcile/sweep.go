@@ -310,7 +310,10 @@ func (w *sweeping) strangers(ctx context.Context, cause dcr.Cause, limit int) (i
 				continue
 			}
 			n++
-			rec := dcr.Record{ClientID: id, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first, Cause: cause}
+			rec := dcr.Record{
+				ClientID: id, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first, Cause: cause,
+				GrantID: w.grants[id].id, // so that none is made in vain
+			}
 			found = append(found, store.Swept{Record: rec, ObservedAt: w.r.now(), Due: true, DueAt: w.r.now()})
 		}
 		if len(found) == 0 {
