@@ -1,0 +1,150 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"grantd/internal/child"
+	"grantd/internal/tenantsim"
+)
+
+// undo runs a second manager that undoes what grantd repairs, each time, until
+// the test ends or stop is called. It returns how often it did.
+func (w *world) undo(repaired func() bool, undo func()) (stop func() int) {
+	ctx, cancel := context.WithCancel(w.Context())
+	var running sync.WaitGroup
+	times := 0
+	running.Go(func() {
+		for child.Poll(ctx, repaired) {
+			undo()
+			times++
+		}
+	})
+	stop = func() int {
+		cancel()
+		running.Wait()
+		return times
+	}
+	w.Cleanup(func() { stop() })
+	return stop
+}
+
+// Two managers fight over a field: after five repairs grantd leaves it alone,
+// says so loudly and names the culprit; everything else goes on. A restart and a
+// sweep do not begin the fight anew.
+func TestTwoManagersFighting(t *testing.T) {
+	t.Parallel()
+	type fight struct {
+		name  string
+		field string
+		done  func(w *world, id string) bool
+		undo  func(w *world, id string)
+	}
+	for _, f := range []fight{
+		{"grant deleted", "grant",
+			func(w *world, id string) bool { return len(w.tenant.Grants(id)) == 1 },
+			func(w *world, id string) { w.tenant.Do(tenantsim.App(otherApp), "DELETE", w.grantPath(id), nil) }},
+		{"grant narrowed", "grant",
+			func(w *world, id string) bool { return w.asDesired(id, "notes:read", "notes:write") },
+			func(w *world, id string) {
+				w.tenant.Do(tenantsim.App(otherApp), "PATCH", w.grantPath(id), map[string]any{"scope": []string{"notes:read"}})
+			}},
+		{"client edited", "promote",
+			func(w *world, id string) bool { c, _ := w.tenant.Client(id); return c.AppType == "regular_web" },
+			func(w *world, id string) {
+				w.tenant.Do(tenantsim.App(otherApp), "PATCH", "/api/v2/clients/"+id, map[string]any{"app_type": "spa"})
+			}},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			w := newWorld(t, setup{})
+			c := w.register("first")
+			w.await(c.ID, "ready")
+			w.idle()
+			mark := w.mark()
+			stop := w.undo(func() bool { return f.done(w, c.ID) }, func() { f.undo(w, c.ID) })
+			rec := w.await(c.ID, "blocked")
+			if rec.Reason != "fighting" || !strings.Contains(rec.Message, otherApp) {
+				t.Errorf("blocked for %q: %q; want the culprit", rec.Reason, rec.Message)
+			}
+			w.degraded("fighting")
+			w.logged("two managers fight")
+			var line struct{ Level, By, Field string }
+			for text := range strings.Lines(w.daemon.Logged()) {
+				if strings.Contains(text, "two managers fight") {
+					if err := json.Unmarshal([]byte(text), &line); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if line.Level != "ERROR" || line.Field != f.field || !strings.Contains(line.By, otherApp) {
+				t.Errorf("the line in the log: %+v", line)
+			}
+			if n := w.metric(`grantd_holds{reason="fighting"}`); n != "1" {
+				t.Errorf("grantd_holds is %s", n)
+			}
+			w.idle()
+			if n := w.writes(mark); n != 5 {
+				t.Errorf("%d repairs, want 5: %q", n, w.calls(mark))
+			}
+			// Others, and other fields of this client, go on.
+			second := w.register("second")
+			w.await(second.ID, "ready")
+			w.usable(second.ID, "notes:read", "notes:write")
+			if f.field == "grant" {
+				w.edit(tenantsim.Admin(), "PATCH", "/api/v2/clients/"+c.ID, map[string]any{"app_type": "native"})
+				w.eventually("another field of the client is repaired", func() bool { got, _ := w.tenant.Client(c.ID); return got.AppType == "regular_web" })
+			} else {
+				w.edit(tenantsim.Admin(), "DELETE", w.grantPath(c.ID), nil)
+				w.eventually("another field of the client is repaired", func() bool { return w.asDesired(c.ID, "notes:read", "notes:write") })
+			}
+			w.idle()
+			mark = w.mark()
+			w.daemon.Kill()
+			w.start()
+			if out, code := w.run("sync"); code != 3 {
+				t.Errorf("sync: exit %d, want 3: somebody must look\n%s", code, out)
+			}
+			w.reload("TOOL_SCOPES=notes:write notes:read")
+			w.idle()
+			if n := w.writes(mark); n != 0 {
+				t.Errorf("%d writes although the field is held: %q", n, w.calls(mark))
+			}
+			w.await(c.ID, "blocked")
+			w.degraded("fighting")
+			if n := stop(); n != 6 && n != 5 {
+				t.Errorf("it was undone %d times", n)
+			}
+		})
+	}
+}
+
+// What people do now and then is no fight.
+func TestAFewRepairsAreNoFight(t *testing.T) {
+	w := newWorld(t, setup{})
+	ids := w.registerMany(8)
+	w.converged(ids, "notes:read", "notes:write")
+	w.idle()
+	// Eight clients edited by one person, and one client four times.
+	for _, id := range slices.Concat(ids, []string{ids[0], ids[0], ids[0]}) {
+		w.edit(tenantsim.Admin(), "DELETE", w.grantPath(id), nil)
+		w.converged([]string{id}, "notes:read", "notes:write")
+		w.idle()
+	}
+	w.well()
+}
+
+// metric is the value of a series as it is scraped.
+func (w *world) metric(series string) string {
+	w.Helper()
+	_, answer, _ := w.send("GET", "http://"+w.daemon.Admin+"/metrics", nil)
+	for line := range strings.Lines(string(answer)) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "not there"
+}
