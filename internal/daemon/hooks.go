@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -147,6 +148,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 	defer tick.Stop()
 	var kept, shown string
 	var uncached error
+	var quiet quietFailures
 	for {
 		select {
 		case <-ctx.Done():
@@ -167,11 +169,31 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		}
 		_, known := d.scopes.Scopes()
 		d.health.ScopeSources(len(d.scopes.Failing()) > 0, known)
+		quiet.tell(d.log, d.health.Checks(ctx))
 		r := d.health.Report(ctx)
 		line := status("%s: %d ready, %d pending, %d blocked, %d refused", r.Status, r.Clients.Ready, r.Clients.Pending, r.Clients.Blocked, r.Clients.Refused)
 		if line != shown {
 			notify(d.log, line)
 			shown = line
+		}
+	}
+}
+
+// quietFailures are those that nothing else tells of in the log: no call
+// failed, there is only silence.
+type quietFailures struct{ failing map[dcr.Reason]bool }
+
+// tell says what is newly wrong, and what to do about it.
+func (q *quietFailures) tell(log *slog.Logger, checks []health.Check) {
+	was := q.failing
+	q.failing = map[dcr.Reason]bool{}
+	for _, c := range checks {
+		if c.Code != dcr.LogStreamStopped && c.Code != dcr.WebhookSilent || !c.Failing {
+			continue
+		}
+		q.failing[c.Code] = true
+		if !was[c.Code] {
+			log.Warn(c.Message, "reason", c.Code, "fix", c.Fix)
 		}
 	}
 }
