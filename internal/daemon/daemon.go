@@ -113,7 +113,7 @@ func (d *Daemon) feeds() {
 func (d *Daemon) intake() *feed.Intake {
 	return feed.NewIntake(feed.IntakeOptions{
 		Ledger: recorder{d.ledger, d.health}, Logger: d.log, Wake: d.loop.Wake, TenantChanged: d.tenantEdited,
-		OnTaken: d.taken, Demote: d.demote, Concerns: d.reconciler.Concerns,
+		OnTaken: d.taken, Demote: d.demote, Concerns: d.reconciler.Concerns, GrantOwner: d.reconciler.GrantOwner,
 	})
 }
 

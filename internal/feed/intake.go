@@ -36,6 +36,10 @@ type IntakeOptions struct {
 	// dropped: it makes no client due. It must be true while that is not known.
 	// Everything concerns us when nil.
 	Concerns func(dcr.Sighting) bool
+	// GrantOwner is asked for the client of an edited grant that the log names
+	// by its id alone. Empty: it is for the ledger to know. No grant has one
+	// when nil.
+	GrantOwner func(grantID string) string
 	// TenantChanged says that a connection or an API that concerns us was
 	// edited: what is remembered of them is no longer true. It comes before Wake.
 	TenantChanged func()
@@ -86,6 +90,9 @@ func NewIntake(o IntakeOptions) *Intake {
 	}
 	if o.Concerns == nil {
 		o.Concerns = func(dcr.Sighting) bool { return true }
+	}
+	if o.GrantOwner == nil {
+		o.GrantOwner = func(string) string { return "" }
 	}
 	if o.TenantChanged == nil {
 		o.TenantChanged = func() {}
@@ -171,6 +178,11 @@ func (i *Intake) relevant(sightings []dcr.Sighting) []dcr.Sighting {
 		}
 		if (s.ConnectionID != "" || s.APIID != "") && !i.opt.Concerns(s) {
 			continue
+		}
+		if s.GrantID != "" {
+			if owner := i.opt.GrantOwner(s.GrantID); owner != "" {
+				s.ClientID, s.GrantID = owner, ""
+			}
 		}
 		if (s.Kind == dcr.Registered || s.Kind == dcr.Changed && s.Audience != "") && i.opt.Demote(s) {
 			s.Class = dcr.Background

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -206,6 +207,9 @@ func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a
 		at := j.r.now()
 		j.log.InfoContext(ctx, msg, "audience", j.s.Desired.Audience, "scopes", s.Scopes, "took", at.Sub(before))
 		a.changes, grant = append(a.changes, j.change(s, id, at)), &got
+		if s.Grant.ID == "" && j.r.grants.made(got.ID, o.Client.ID) {
+			a.err = fmt.Errorf("somebody edited the grant as soon as it was there: %w", auth0.ErrNotFound)
+		}
 	}
 	return a, grant, created
 }

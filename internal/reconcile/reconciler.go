@@ -47,6 +47,8 @@ type Reconciler struct {
 	promotions repairs
 	// observed is what a sweep saw of clients that are due since.
 	observed observations
+	// grants are those that were made and may not be in the ledger yet.
+	grants madeGrants
 }
 
 // New returns a Reconciler.
@@ -76,6 +78,10 @@ func (r *Reconciler) TenantChanged() { r.facts.invalidate() }
 func (r *Reconciler) Concerns(s dcr.Sighting) bool {
 	return r.facts.concerns(r.settings.Load().Desired, s.ConnectionID, s.APIID)
 }
+
+// GrantOwner is the client that an edited grant was just made for, empty if it
+// was not: then the ledger knows it, or nobody.
+func (r *Reconciler) GrantOwner(grantID string) string { return r.grants.owner(grantID) }
 
 // Warm fetches the facts ahead of the first client, who would wait for them.
 func (r *Reconciler) Warm(ctx context.Context) error {
