@@ -61,7 +61,7 @@ func (g *gateway) offers(scopes ...string) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		w.Write(body)
+		_, _ = w.Write(body) // a client that is gone is no matter
 	})
 }
 
