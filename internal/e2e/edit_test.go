@@ -100,6 +100,24 @@ func TestConnectionDemotedIsOneSweep(t *testing.T) {
 	}
 }
 
+// However an admin's edits of a connection are spread, they are one sweep a
+// minute.
+func TestEditsOfAConnectionAreOneSweepAMinute(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.await(w.register("first").ID, "ready")
+	w.idle()
+	mark := w.mark()
+	for i := range 9 {
+		w.edit(tenantsim.Admin(), "PATCH", w.connectionPath(google), map[string]any{"display_name": fmt.Sprint("Google ", i)})
+		w.idle() // it is told of
+	}
+	w.eventually("it is followed up", func() bool { return w.swept() >= 2 })
+	w.idle()
+	if n := w.counts(mark)["GET /clients"]; n != 1 || w.writes(mark) != 0 {
+		t.Errorf("%d sweeps for 9 edits within a minute, want 1", n)
+	}
+}
+
 // With GRANTD_CONNECTION_LEVEL=domain it is promoted again, by one write.
 func TestConnectionDemotedIsPromotedAgain(t *testing.T) {
 	w := newWorld(t, setup{env: []string{"GRANTD_CONNECTION_LEVEL=domain"}})

@@ -34,7 +34,7 @@ type Sweeper struct {
 
 	mu       sync.Mutex
 	next     time.Time // of the sweep that is wanted; zero: none is
-	followed time.Time // when the newest edit of a connection or the API was followed up
+	followed time.Time // when the newest edit of a connection or the API is followed up: may be ahead
 	failures int       // in a row
 }
 
@@ -69,7 +69,11 @@ func (s *Sweeper) Follow() {
 	s.mu.Lock()
 	now := s.o.Now()
 	at := now
-	if since := now.Sub(s.followed); !s.followed.IsZero() && 0 <= since && since < followEvery {
+	switch since := now.Sub(s.followed); {
+	case s.followed.IsZero(), since >= followEvery, since < -followEvery: // the last: the clock went back
+	case since < 0:
+		at = s.followed // planned already
+	default:
 		at = s.followed.Add(followEvery)
 	}
 	s.followed = at
