@@ -181,7 +181,7 @@ func BenchmarkScopesChange(b *testing.B) {
 				var group sync.WaitGroup
 				for i := range c.newcomers {
 					group.Go(func() {
-						time.Sleep(time.Duration(i)*c.every + time.Duration(rand.Int64N(int64(c.every))))
+						<-time.After(time.Duration(i)*c.every + time.Duration(rand.Int64N(int64(c.every))))
 						d := w.ready(w.newcomer(i))
 						mu.Lock()
 						defer mu.Unlock()

@@ -97,7 +97,7 @@ func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progre
 	if err != nil {
 		return s, err
 	}
-	e.loop.Wake()
+	defer e.loop.Rush()()
 	if err := e.worked(ctx, started, found.Listed, found.Due+found.Unlisted+again, progress); err != nil {
 		return s, err
 	}

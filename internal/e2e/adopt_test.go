@@ -63,7 +63,7 @@ func TestFirstSweepWidensAndWaitsForAdopt(t *testing.T) {
 	w.converged([]string{raced, fresh}, "notes:read", "notes:write")
 
 	out, code := w.run("sync", "--adopt")
-	if code != 0 || !strings.Contains(out, "Adopted") {
+	if code != 0 || !strings.Contains(out, "from before grantd") {
 		t.Errorf("sync --adopt: exit %d\n%s", code, out)
 	}
 	everyone := []string{wide, same, none, all, raced, fresh}

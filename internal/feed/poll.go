@@ -84,6 +84,9 @@ type Poller struct {
 	// with more entries than can be read. Met again, they are the same gap.
 	full    time.Time
 	undated bool
+	// reread is when the overlap, holding more than a page, was last read, zero
+	// when it held less; reached is the newest date that was read.
+	reread, reached time.Time
 }
 
 // NewPoller returns a Poller.

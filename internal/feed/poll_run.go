@@ -19,6 +19,8 @@ type polling struct {
 	ahead bool      // the checkpoint lies in the future
 	gap   string    // what OnGap is still to be told
 	told  bool      // it was told something
+	short bool      // the overlap is left out, see crowded
+	last  time.Time // the newest date read
 }
 
 // all searches until there is no more, or enough for once.
@@ -31,6 +33,9 @@ func (p *polling) all(ctx context.Context) error {
 		if err != nil {
 			p.leaveOff()
 			return err
+		}
+		if result.LastEventAt.After(p.last) {
+			p.last = result.LastEventAt
 		}
 		if !p.next(ctx, result) {
 			p.caughtUp()
@@ -68,6 +73,7 @@ func (p *polling) begin(ctx context.Context) error {
 			p.gap = "the clock went back: the tenant log was last polled up to " + stamp(checkpoint)
 		}
 	}
+	p.crowded()
 	if p.resume.After(p.from) {
 		p.from = p.resume
 	}
@@ -76,6 +82,24 @@ func (p *polling) begin(ctx context.Context) error {
 	}
 	p.from = p.from.Truncate(time.Millisecond)
 	return nil
+}
+
+// crowded keeps a Tick one search long where others fill the overlap with more
+// than a page, a deployment for instance: such an overlap is read once in its own
+// time, twice as far back, so that an entry has as long to come to light as ever.
+// The Ticks between go on from the newest date that was read.
+func (p *polling) crowded() {
+	if p.reread.IsZero() || p.ahead {
+		return
+	}
+	if since := p.start.Sub(p.reread); 0 <= since && since < p.opt.Overlap {
+		p.short = true
+		if p.reached.After(p.from) {
+			p.from = p.reached
+		}
+		return
+	}
+	p.from = p.from.Add(-p.opt.Overlap)
 }
 
 // leaveOff remembers how far this Tick came. It goes without the overlap, which
@@ -90,6 +114,19 @@ func (p *polling) leaveOff() {
 
 // caughtUp leaves where to begin next to the checkpoint, if that is any good.
 func (p *polling) caughtUp() {
+	if p.last.After(p.reached) {
+		p.reached = p.last
+	}
+	if p.reached.After(p.start) {
+		p.reached = p.start
+	}
+	switch {
+	case p.short:
+	case p.calls > 1:
+		p.reread = p.start
+	default:
+		p.reread = time.Time{}
+	}
 	if p.resume = (time.Time{}); p.ahead {
 		p.from = p.start
 		p.leaveOff()

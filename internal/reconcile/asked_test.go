@@ -15,7 +15,8 @@ import (
 )
 
 // A sweep by the clock leaves a client alone that waits for a person; one that
-// a person asks for does not.
+// a person asks for does not, and neither does one for which something was
+// edited that may have been what the client waited for.
 func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	w := newWorld(t, domainLevel())
 	id := w.fill(1, "notes:read")[0]
@@ -26,21 +27,33 @@ func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	if r := w.record(id); r.Phase != dcr.Blocked {
 		t.Fatalf("%+v", r)
 	}
-	swept := make(chan struct{}, 1)
-	s := w.sweeper(func(o *reconcile.SweeperOptions) { o.OnSwept = func(reconcile.Sweep, error) { swept <- struct{}{} } })
-	s.Request()
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { s.Run(ctx); close(ended) }()
-	<-swept
-	stop()
-	<-ended
+	run := func(ask func(*reconcile.Sweeper)) {
+		t.Helper()
+		swept := make(chan struct{}, 1)
+		s := w.sweeper(func(o *reconcile.SweeperOptions) { o.OnSwept = func(reconcile.Sweep, error) { swept <- struct{}{} } })
+		ask(s)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { s.Run(ctx); close(ended) }()
+		<-swept
+		stop()
+		<-ended
+	}
+	run((*reconcile.Sweeper).Request)
 	if r := w.record(id); r.Phase != dcr.Blocked {
 		t.Errorf("by the clock: %+v", r)
 	}
 	w.sweep()
 	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
 		t.Errorf("asked for: %+v", r)
+	}
+	w.drain()
+	if r := w.record(id); r.Phase != dcr.Blocked {
+		t.Fatalf("%+v", r)
+	}
+	run((*reconcile.Sweeper).Follow)
+	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
+		t.Errorf("after an edit of a connection or the API: %+v", r)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"grantd/internal/auth0"
@@ -34,6 +35,8 @@ type Loop struct {
 	o    LoopOptions
 	wake chan struct{}
 	done chan finished
+
+	rushes atomic.Int32 // that have not ended
 
 	// Owned by Run:
 	inflight map[string]*flight // by client id
@@ -86,6 +89,16 @@ func (l *Loop) Wake() {
 	default:
 	}
 }
+
+// Rush makes background work go on although Auth0 fails, until end is called:
+// somebody waits for everything to be tried.
+func (l *Loop) Rush() (end func()) {
+	l.rushes.Add(1)
+	l.Wake()
+	return sync.OnceFunc(func() { l.rushes.Add(-1) })
+}
+
+func (l *Loop) rushing() bool { return l.rushes.Load() > 0 }
 
 const (
 	ledgerRetry = time.Second
@@ -157,7 +170,8 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 			wait = min(wait, max(0, next.Sub(now))+dueSlack)
 		}
 		if class == dcr.Background {
-			if quiet := l.calm.until.Sub(now); 0 < quiet && quiet <= 2*calmMax { // beyond: the clock was set
+			quiet := l.calm.until.Sub(now)
+			if 0 < quiet && quiet <= 2*calmMax && !l.rushing() { // beyond: the clock was set
 				wait = min(wait, quiet)
 				continue
 			}
@@ -195,7 +209,8 @@ const sourceShare = 4
 func (l *Loop) free(a account) bool {
 	left := l.o.Workers - len(l.inflight)
 	if a.class == dcr.Background {
-		return left > 0 && l.running[a] < (l.o.Workers+1)/2 && (l.calm.failures == 0 || l.running[a] == 0)
+		alone := l.calm.failures > 0 && !l.rushing()
+		return left > 0 && l.running[a] < (l.o.Workers+1)/2 && (!alone || l.running[a] == 0)
 	}
 	return l.running[a] < sourceShare*left
 }

@@ -83,7 +83,7 @@ type sweeping struct {
 	log      *slog.Logger
 	state    sweepState
 	first    bool // none has ever ended
-	asked    bool // by a person, who may have acted
+	blocked  bool // those are tried too that a person must look after
 	result   Sweep
 	progress func(Sweep)
 }
@@ -91,9 +91,9 @@ type sweeping struct {
 // sweep makes one pass over the tenant and makes due what is not as desired. It
 // lists grants and clients by the hundred and reads none singly. Interrupted,
 // it is gone on with by the next.
-func (s *Sweeper) sweep(ctx context.Context, asked bool, progress func(Sweep)) (_ Sweep, err error) {
+func (s *Sweeper) sweep(ctx context.Context, blocked bool, progress func(Sweep)) (_ Sweep, err error) {
 	started := s.o.Now()
-	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, asked: asked, progress: progress}
+	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, blocked: blocked, progress: progress}
 	if err := w.begin(ctx, s.o.Reconciler.settings.Load().Desired.Digest(), started); err != nil {
 		return Sweep{}, err
 	}
@@ -193,7 +193,7 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 	for _, l := range found {
 		rec := records[l.client.ID]
 		k, s := w.found(rec, l)
-		if k.Due && !w.asked && rec.Phase == dcr.Blocked && rec.Digest == w.state.Digest && rec.NextAttemptAt.After(w.r.now()) {
+		if k.Due && !w.blocked && rec.Phase == dcr.Blocked && rec.Digest == w.state.Digest && rec.NextAttemptAt.After(w.r.now()) {
 			continue // a person must act first, and it is looked at again by itself
 		}
 		kept, seen = append(kept, k), append(seen, s)

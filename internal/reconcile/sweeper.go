@@ -36,6 +36,7 @@ type Sweeper struct {
 	next     time.Time // of the sweep that is wanted; zero: none is
 	followed time.Time // when the newest edit of a connection or the API is followed up: may be ahead
 	failures int       // in a row
+	mended   bool      // what clients are blocked for was mended, perhaps
 }
 
 // NewSweeper returns a Sweeper; Run runs it.
@@ -64,7 +65,8 @@ const (
 func (s *Sweeper) Request() { s.want(s.o.Now()) }
 
 // Follow asks for a sweep because a connection or the API was edited: at most
-// one a minute.
+// one a minute. Blocked clients are tried again as well: that may have been what
+// they waited for.
 func (s *Sweeper) Follow() {
 	s.mu.Lock()
 	now := s.o.Now()
@@ -76,7 +78,7 @@ func (s *Sweeper) Follow() {
 	default:
 		at = s.followed.Add(followEvery)
 	}
-	s.followed = at
+	s.followed, s.mended = at, true
 	s.mu.Unlock()
 	s.want(at)
 }
@@ -163,9 +165,10 @@ func (s *Sweeper) wait() (time.Duration, bool) {
 // run makes one sweep and plans the next where it failed.
 func (s *Sweeper) run(ctx context.Context) {
 	s.mu.Lock()
-	s.next = time.Time{}
+	mended := s.mended
+	s.next, s.mended = time.Time{}, false
 	s.mu.Unlock()
-	_, err := s.pass(ctx, false, func(Sweep) {})
+	_, err := s.pass(ctx, mended, func(Sweep) {})
 	if ctx.Err() != nil {
 		return
 	}
@@ -173,6 +176,8 @@ func (s *Sweeper) run(ctx context.Context) {
 	s.failures++
 	if err == nil {
 		s.failures = 0
+	} else {
+		s.mended = s.mended || mended
 	}
 	wait := max(backoff(s.failures, sweepRetryMin, sweepRetryMax), retryAfter(err))
 	s.mu.Unlock()
@@ -192,8 +197,9 @@ func (s *Sweeper) Sweep(ctx context.Context, progress func(Sweep)) (Sweep, error
 	return s.pass(ctx, true, progress)
 }
 
-// pass makes a sweep, one at a time.
-func (s *Sweeper) pass(ctx context.Context, asked bool, progress func(Sweep)) (Sweep, error) {
+// pass makes a sweep, one at a time. With blocked those clients are tried too
+// that a person must look after, before their time.
+func (s *Sweeper) pass(ctx context.Context, blocked bool, progress func(Sweep)) (Sweep, error) {
 	select {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
@@ -204,7 +210,7 @@ func (s *Sweeper) pass(ctx context.Context, asked bool, progress func(Sweep)) (S
 	err := errSettingsChanged
 	for errors.Is(err, errSettingsChanged) {
 		err = contain(s.o.Logger, func() (err error) {
-			found, err = s.sweep(auth0.WithCall(ctx, dcr.Background, ""), asked, progress)
+			found, err = s.sweep(auth0.WithCall(ctx, dcr.Background, ""), blocked, progress)
 			return err
 		})
 	}

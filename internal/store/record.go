@@ -16,9 +16,9 @@ const (
 	// can cause them.
 	DeniedEvery = 10 * time.Minute
 	// maxTouched bounds how many blocked clients one edit of a connection or an
-	// API makes due within its own transaction. The others are checked again
-	// when their time comes, which is within an hour.
-	maxTouched = 1000
+	// API makes due at once: each is read by itself. The others are left to the
+	// sweep that such an edit leads to.
+	maxTouched = 10
 )
 
 // Batch is what one delivery or one page of a feed brought.
