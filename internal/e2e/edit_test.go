@@ -92,6 +92,11 @@ func TestConnectionDemotedIsOneSweep(t *testing.T) {
 				t.Errorf("%d looks at %d clients for 20 edits in a row", again, len(ids))
 			}
 			w.edit(tenantsim.Admin(), "PATCH", path, map[string]any{"is_domain_connection": true})
+			w.eventually("some are ready at once", func() bool { return w.health().Clients["ready"] > 0 })
+			// The next sweep that an edit leads to is up to a minute away.
+			if out, code := w.run("sync"); code != 0 {
+				t.Errorf("sync: exit %d\n%s", code, out)
+			}
 			for _, id := range ids {
 				w.await(id, "ready")
 			}
