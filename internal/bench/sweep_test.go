@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -189,8 +190,8 @@ func BenchmarkScopesChange(b *testing.B) {
 					})
 				}
 				await(b, "the new scopes are everywhere", func() bool {
-					for i := len(ids) - 1; i >= 0; i-- { // the last are the latest
-						if g, _ := w.tenant.UserGrant(ids[i], audience); len(g.Scopes) != 1 {
+					for _, id := range slices.Backward(ids) { // the last are the latest
+						if g, _ := w.tenant.UserGrant(id, audience); len(g.Scopes) != 1 {
 							return false
 						}
 					}

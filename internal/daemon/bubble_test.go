@@ -111,7 +111,7 @@ func newBubble(t *testing.T, o tenantsim.Options, n int, environ ...string) *bub
 			t.Error(err)
 		}
 		b.schedule.stop()
-		if err := b.Engine.Close(); err != nil {
+		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
 	}
