@@ -23,3 +23,17 @@ func (l *Ledger) Adopt(ctx context.Context) (int, error) {
 	}
 	return n, nil
 }
+
+// disown is the contrary, for a ledger that changes its audience: what it knows
+// of grants is of the audience before. Interrupted, it is called again.
+func (l *Ledger) disown(ctx context.Context) error {
+	_, err := l.edit(ctx, "", func(dcr.Record) bool { return true }, func(t tx, r *dcr.Record) (err error) {
+		r.GrantID, r.GrantMade, r.Unadopted = "", false, true
+		r.Seq, err = t.clients().NextSequence()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("leave the audience: %w", err)
+	}
+	return nil
+}

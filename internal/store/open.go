@@ -15,6 +15,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"grantd/internal/dcr"
 )
 
 // lockTimeout is how long Open waits for another process to let go of the
@@ -29,7 +31,8 @@ type Options struct {
 	// ReadOnly, where an empty one is not compared.
 	Tenant, Audience string
 	// AcceptAudienceChange turns a ledger of another audience into one of
-	// Audience.
+	// Audience, in which no sweep has ended yet: the grants that are there for
+	// that audience were made by somebody else.
 	AcceptAudienceChange bool
 	// ReadOnly opens an existing file for reading, beside other readers.
 	ReadOnly bool
@@ -112,6 +115,10 @@ func (l *Ledger) identify(ctx context.Context, o Options) error {
 		l.prefix = newPrefix()
 	case !o.AcceptAudienceChange || o.ReadOnly:
 		return fmt.Errorf("%w: it is of %s, not of %s; --accept-audience-change moves it", ErrOtherAudience, audience, o.Audience)
+	default:
+		if err := l.disown(ctx); err != nil {
+			return err
+		}
 	}
 	l.audience = o.Audience
 	return l.update(ctx, func(t tx) error {
@@ -124,7 +131,7 @@ func (l *Ledger) identify(ctx context.Context, o Options) error {
 				meta.Put([]byte(metaPrefix), []byte(l.prefix)),
 			)
 		}
-		return meta.Put([]byte(metaAudience), []byte(o.Audience))
+		return errors.Join(meta.Put([]byte(metaAudience), []byte(o.Audience)), t.feeds().Delete([]byte(dcr.FeedSweep)))
 	})
 }
 

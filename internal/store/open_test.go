@@ -13,6 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"grantd/internal/dcr"
 	"grantd/internal/store"
 	"grantd/internal/store/storetest"
 )
@@ -222,4 +223,30 @@ func TestOpenSchema(t *testing.T) {
 		}
 		storetest.Open(t, at(path))
 	})
+}
+
+// A ledger that changes its audience knows nothing of the grants for the new
+// one: none of them is grantd's, and no sweep has ended yet.
+func TestAudienceChangeDisowns(t *testing.T) {
+	c := newClock()
+	path := filepath.Join(t.TempDir(), "grantd.db")
+	l := storetest.Open(t, at(path), c.option)
+	if err := l.SetFeed(t.Context(), dcr.FeedSweep, dcr.FeedStatus{LastSuccessAt: c.at}); err != nil {
+		t.Fatal(err)
+	}
+	record(t, l, registered("tpc_a", "log1"))
+	settle(t, l, "tpc_a", dcr.Ready, func(r *dcr.Record) { r.GrantID, r.GrantMade = "cgr_a", true })
+	before := client(t, l, "tpc_a")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = storetest.Open(t, at(path), c.option, func(o *store.Options) { o.Audience, o.AcceptAudienceChange = "https://other/", true })
+	r := client(t, l, "tpc_a")
+	if r.GrantID != "" || r.GrantMade || !r.Unadopted || r.Seq <= before.Seq || l.FirstSweepEnded() {
+		t.Errorf("first sweep ended %v, %+v", l.FirstSweepEnded(), r)
+	}
+	record(t, l, dcr.Sighting{Kind: dcr.Changed, Class: dcr.Urgent, GrantID: "cgr_a", LogID: "log2"})
+	if r := client(t, l, "tpc_a"); r.Phase != dcr.Ready {
+		t.Error("an edit of the old audience's grant makes the client due")
+	}
 }
