@@ -79,6 +79,9 @@ type Record struct {
 	LastCheckedAt time.Time     `json:"last_checked_at,omitzero"`
 	LastUsedAt    time.Time     `json:"last_used_at,omitzero"`
 	LastDeniedAt  time.Time     `json:"last_denied_at,omitzero"`
+	// SightedAt is when the newest log entry that was reason to look came in:
+	// what was listed before then says nothing of it.
+	SightedAt time.Time `json:"sighted_at,omitzero"`
 
 	// NextAttemptAt is when the record is due in the class Class; zero when
 	// nothing is planned. Attempts counts failures in a row.

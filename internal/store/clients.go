@@ -251,7 +251,8 @@ func tidy(r dcr.Record) dcr.Record {
 		r.Class = ""
 	}
 	for _, at := range []*time.Time{
-		&r.FirstSeenAt, &r.RegisteredAt, &r.ReadyAt, &r.LastCheckedAt, &r.LastUsedAt, &r.LastDeniedAt, &r.NextAttemptAt,
+		&r.FirstSeenAt, &r.RegisteredAt, &r.ReadyAt, &r.LastCheckedAt, &r.LastUsedAt, &r.LastDeniedAt, &r.SightedAt,
+		&r.NextAttemptAt,
 		&r.Conditions.Promoted.Since, &r.Conditions.Connected.Since, &r.Conditions.Granted.Since,
 	} {
 		*at = at.UTC().Round(0)

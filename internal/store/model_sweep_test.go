@@ -97,7 +97,7 @@ func (m *model) saveSwept(found []store.Swept) []uint64 {
 func (m *model) swept(f store.Swept) uint64 {
 	r, known := m.records[f.Record.ClientID]
 	now := m.clock.at
-	if r.Seq != f.Record.Seq || r.LastCheckedAt.After(f.ObservedAt) ||
+	if r.Seq != f.Record.Seq || r.LastCheckedAt.After(f.ObservedAt) || r.SightedAt.After(f.ObservedAt) ||
 		r.Class == dcr.Urgent && !r.NextAttemptAt.IsZero() && !r.NextAttemptAt.After(now) {
 		return 0
 	}

@@ -107,6 +107,7 @@ func (m *model) sight(id string, feed dcr.Feed, s dcr.Sighting) {
 		r.RegisteredAt, r.Registration = s.At, s.Registration
 	}
 	m.makeDue(&r, s.Class, dcr.Cause{Feed: feed, LogID: s.LogID})
+	r.SightedAt = m.clock.at
 	if s.Class == dcr.Urgent {
 		r.Source = sources()[s.SourceIP]
 	}
@@ -120,7 +121,7 @@ func (m *model) save(o dcr.Outcome) bool {
 	}
 	m.hold(o.Holds)
 	r.RegisteredAt, r.Registration = stored.RegisteredAt, stored.Registration
-	r.LastDeniedAt, r.Source = stored.LastDeniedAt, stored.Source
+	r.LastDeniedAt, r.SightedAt, r.Source = stored.LastDeniedAt, stored.SightedAt, stored.Source
 	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if r.Seq != stored.Seq {
 		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message

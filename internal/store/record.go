@@ -247,6 +247,7 @@ func (r *recorder) due(old, rec dcr.Record, s dcr.Sighting) error {
 	if err := r.makeDue(&rec, r.now, s.Class, r.cause(s)); err != nil {
 		return err
 	}
+	rec.SightedAt = r.now
 	if s.Class == dcr.Urgent {
 		rec.Source = sourceOf(r.ledger.prefix, s.SourceIP)
 	}

@@ -30,7 +30,7 @@ func TestRecordCreates(t *testing.T) {
 	diff(t, r, dcr.Record{
 		ClientID: "tpc_a", Name: "ChatGPT", Registration: dcr.RegistrationDCR, Callbacks: s.Callbacks,
 		Phase: dcr.Pending, FirstSeenAt: c.at, FirstSeenFeed: dcr.FeedWebhook, RegisteredAt: s.At,
-		NextAttemptAt: c.at, Class: dcr.Urgent, Unadopted: true,
+		NextAttemptAt: c.at, Class: dcr.Urgent, Unadopted: true, SightedAt: c.at,
 		Cause: dcr.Cause{Feed: dcr.FeedWebhook, LogID: "log1", Actor: &s.Actor},
 	})
 	ids, next, err := l.Due(t.Context(), dcr.Urgent, c.at, 10)

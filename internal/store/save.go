@@ -52,7 +52,7 @@ func merge(stored, saved dcr.Record, settled bool) dcr.Record {
 	r.FirstSeenAt, r.FirstSeenFeed = stored.FirstSeenAt, stored.FirstSeenFeed
 	r.RegisteredAt, r.Source = stored.RegisteredAt, stored.Source
 	r.LastUsedAt = later(stored.LastUsedAt, saved.LastUsedAt)
-	r.LastDeniedAt = later(stored.LastDeniedAt, saved.LastDeniedAt)
+	r.LastDeniedAt, r.SightedAt = later(stored.LastDeniedAt, saved.LastDeniedAt), stored.SightedAt
 	if r.Registration == "" || r.Registration == dcr.RegistrationUnknown {
 		r.Registration = stored.Registration
 	}

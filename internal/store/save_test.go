@@ -71,7 +71,7 @@ func TestSaveOvertaken(t *testing.T) {
 			}
 			want := working
 			want.Phase, want.Reason, want.NextAttemptAt, want.Attempts = dcr.Pending, "", newer.NextAttemptAt, 0
-			want.Cause, want.Seq, want.LastDeniedAt = newer.Cause, newer.Seq, c.at
+			want.Cause, want.Seq, want.LastDeniedAt, want.SightedAt = newer.Cause, newer.Seq, c.at, c.at
 			diff(t, client(t, l, "tpc_a"), want)
 			ids, _, err := l.Due(t.Context(), dcr.Urgent, c.at, 1)
 			if err != nil || !slices.Contains(idsOf(ids), "tpc_a") {

@@ -27,8 +27,9 @@ type Swept struct {
 // Clients without a record get one.
 //
 // Result i is the sequence number of record i, 0 where it was left alone: it
-// was made due or changed since it was judged, a worker checked it after
-// ObservedAt, it is due now in the urgent class, or it was forgotten.
+// was made due or changed since it was judged, a log entry about it came in or
+// a worker checked it after ObservedAt, it is due now in the urgent class, or it
+// was forgotten.
 //
 // A due record that failed before and waits for its next attempt goes on
 // waiting, so that an outage is not followed by a burst; its number is that at
@@ -99,9 +100,14 @@ func (s sweeper) take(f Swept) (uint64, error) {
 // the way, or somebody waits for a worker who looks anyway.
 func (s sweeper) overtaken(stored dcr.Record, f Swept) bool {
 	return stored.Seq != f.Record.Seq ||
-		stored.LastCheckedAt.After(f.ObservedAt) ||
+		between(stored.LastCheckedAt, f.ObservedAt, s.now) ||
+		between(stored.SightedAt, f.ObservedAt, s.now) ||
 		stored.Class == dcr.Urgent && isDue(stored, s.now)
 }
+
+// between reports whether t is after from and not after now. A time ahead of now
+// is none at all: the clock was set back since.
+func between(t, from, now time.Time) bool { return t.After(from) && !t.After(now) }
 
 // failing reports whether the record failed for now and waits to be tried again.
 func (s sweeper) failing(r dcr.Record) bool {
@@ -112,7 +118,7 @@ func (s sweeper) failing(r dcr.Record) bool {
 func (s sweeper) create(f Swept) (uint64, error) {
 	r := f.Record
 	r.FirstSeenAt, r.FirstSeenFeed = s.now, dcr.FeedSweep
-	r.RegisteredAt, r.LastDeniedAt, r.Source = time.Time{}, time.Time{}, ""
+	r.RegisteredAt, r.LastDeniedAt, r.SightedAt, r.Source = time.Time{}, time.Time{}, time.Time{}, ""
 	if r.Registration == "" {
 		r.Registration = dcr.RegistrationUnknown
 	}

@@ -86,6 +86,7 @@ func TestSaveSwept(t *testing.T) {
 	refused := func(r *dcr.Record) { r.Phase, r.Reason, r.Message = dcr.Refused, dcr.CallbackNotAllowed, "no" }
 	tests := []struct {
 		name    string
+		sighted time.Time // last; the list was asked for a second ago
 		before  func(*dcr.Record)
 		swept   func(*store.Swept)
 		dueAt   time.Duration // asked for, from now
@@ -112,6 +113,11 @@ func TestSaveSwept(t *testing.T) {
 		{name: "made due meanwhile", swept: func(s *store.Swept) { s.Record.Seq-- }, dueAt: -time.Hour, alone: true},
 		{name: "made due meanwhile, as desired", swept: func(s *store.Swept) { s.Record.Seq-- }, settled: true, alone: true},
 		{name: "checked since", before: func(r *dcr.Record) { r.LastCheckedAt = c.at.Add(-time.Second + 1) }, dueAt: -time.Hour, alone: true},
+		{name: "checked in a future that a clock took back", before: func(r *dcr.Record) { r.LastCheckedAt = c.at.Add(time.Hour) }, dueAt: -time.Hour, place: -time.Hour},
+		{name: "sighted since and failed", sighted: c.at, before: failing(dcr.Urgent), dueAt: -time.Hour, alone: true},
+		{name: "sighted since and failed, as desired", sighted: c.at, before: failing(dcr.Urgent), settled: true, alone: true},
+		{name: "sighted since, due in the background", sighted: c.at, before: due(dcr.Background), settled: true, alone: true},
+		{name: "sighted in a future that a clock took back", sighted: c.at.Add(time.Hour), settled: true},
 		{name: "checked before", before: func(r *dcr.Record) { r.LastCheckedAt = c.at.Add(-time.Second) }, settled: true},
 		{name: "urgent, later, not as desired", before: func(r *dcr.Record) {
 			r.Phase, r.NextAttemptAt, r.Class = dcr.Pending, c.at.Add(time.Second), dcr.Urgent
@@ -120,7 +126,12 @@ func TestSaveSwept(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := storetest.Open(t, c.option)
+			now := c.at
+			if c.at = now.Add(-time.Minute); !tt.sighted.IsZero() {
+				c.at = tt.sighted
+			}
 			record(t, l, registered("tpc_a", "log1"))
+			c.at = now
 			settle(t, l, "tpc_a", dcr.Ready, func(r *dcr.Record) {
 				r.LastCheckedAt, r.Digest, r.GrantID, r.GrantMade = c.at.Add(-time.Hour), "d0", "cgr_a", true
 				r.Undone = map[dcr.StepKind][]time.Time{dcr.StepGrant: {c.at}}

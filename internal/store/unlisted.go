@@ -54,7 +54,8 @@ type unlisted struct {
 }
 
 func (u *unlisted) matches(r dcr.Record) bool {
-	return r.Phase != dcr.Gone && r.Listed() && r.LastCheckedAt.Before(u.since) && r.NextAttemptAt.IsZero()
+	checked := between(r.LastCheckedAt, u.since, u.ledger.now()) || r.LastCheckedAt.Equal(u.since)
+	return r.Phase != dcr.Gone && r.Listed() && !checked && r.NextAttemptAt.IsZero()
 }
 
 // first reports whether the record is to be queued at once, and remembers

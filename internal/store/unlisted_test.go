@@ -37,7 +37,8 @@ func TestQueueUnlisted(t *testing.T) {
 		"ours":    ago(time.Hour, "d0", func(r *dcr.Record) { r.SecurityMode = "" }),
 		"planned": ago(time.Hour, "d0", func(r *dcr.Record) { r.NextAttemptAt, r.Class = c.at.Add(time.Hour), dcr.Background }),
 	}
-	old := []string{"never", "old1", "old2", "unchecked"}
+	records["ahead"] = ago(-24*time.Hour, "d0") // the clock was set back since
+	old := []string{"ahead", "never", "old1", "old2", "unchecked"}
 	tests := []struct {
 		limit  int
 		others []string
