@@ -244,7 +244,13 @@ func (r *recorder) create(s dcr.Sighting) error {
 
 // due stores a record that the sighting is reason to look at.
 func (r *recorder) due(old, rec dcr.Record, s dcr.Sighting) error {
-	if err := r.makeDue(&rec, r.now, s.Class, r.cause(s)); err != nil {
+	cause := r.cause(s)
+	if waits := old.Phase == dcr.Pending && !old.NextAttemptAt.IsZero(); waits && s.Kind == dcr.Denied && old.Cause.Actor != nil {
+		// Somebody deleted a grant, and now a user is turned away: the journal
+		// is to name the somebody.
+		cause = old.Cause
+	}
+	if err := r.makeDue(&rec, r.now, s.Class, cause); err != nil {
 		return err
 	}
 	rec.SightedAt = r.now

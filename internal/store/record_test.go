@@ -343,3 +343,23 @@ func TestContextDone(t *testing.T) {
 		t.Errorf("client: %v", err)
 	}
 }
+
+// A denied login does not hide who did what is still to be put right.
+func TestRecordKeepsTheActor(t *testing.T) {
+	admin := dcr.Actor{Kind: dcr.ActorUser, ID: "auth0|admin"}
+	edit := dcr.Sighting{Kind: dcr.Changed, Class: dcr.Urgent, ClientID: "tpc_a", LogID: "edit", Actor: admin}
+	denial := dcr.Sighting{Kind: dcr.Denied, Class: dcr.Urgent, ClientID: "tpc_a", LogID: "denial", Audience: storetest.Audience}
+	l := storetest.Open(t, newClock().option)
+	record(t, l, registered("tpc_a", "log1"))
+	settle(t, l, "tpc_a", dcr.Ready)
+	record(t, l, edit)
+	before := client(t, l, "tpc_a")
+	record(t, l, denial)
+	r := client(t, l, "tpc_a")
+	if diff(t, r.Cause, before.Cause); r.Cause.LogID != "edit" || *r.Cause.Actor != admin || r.Seq <= before.Seq {
+		t.Errorf("%+v", r)
+	}
+	settle(t, l, "tpc_a", dcr.Ready)
+	record(t, l, dcr.Sighting{Kind: dcr.Changed, Class: dcr.Urgent, ClientID: "tpc_a", LogID: "later"})
+	diff(t, client(t, l, "tpc_a").Cause, dcr.Cause{Feed: dcr.FeedWebhook, LogID: "later"})
+}
