@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,5 +202,64 @@ func TestPatchNotKept(t *testing.T) {
 	w.wantPhase(o, dcr.Blocked, dcr.RejectedByAuth0)
 	if c := o.Record.Conditions; c.Promoted.Status || !strings.Contains(c.Promoted.Message, "did not keep it") || !c.Granted.Status {
 		t.Errorf("conditions %+v", c)
+	}
+}
+
+// An edit that comes in while a sweep lists, and could not be followed up yet,
+// is not settled by a list from before it.
+func TestSweepIsOlderThanALogEntry(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.recorded(1)[0]
+	var once sync.Once
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		switch {
+		case w.tenant.On(getClient)(r):
+			return tenantsim.Fault{Kind: tenantsim.InternalError}
+		case w.tenant.On(listClients)(r):
+			once.Do(func() { // the grants were listed by now
+				w.clock.advance(time.Second)
+				w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
+				w.sight(id, dcr.Changed)
+				w.wantPhase(w.look(id), dcr.Pending, dcr.ServerError)
+			})
+		}
+		return tenantsim.Fault{}
+	})
+	w.sweep()
+	w.tenant.Faults(nil)
+	w.clock.advance(10 * time.Second)
+	w.drain()
+	w.wantGrant(id, "notes:read", "notes:write")
+}
+
+// A sweep that finds what an edit did, which could not be put right yet, leaves
+// it the cause.
+func TestSweepKeepsTheCause(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.recorded(1)[0]
+	w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
+	admin := dcr.Actor{Kind: dcr.ActorUser, ID: "auth0|admin"}
+	w.sightBy(id, dcr.Changed, admin)
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if w.tenant.On(getClient)(r) {
+			return tenantsim.Fault{Kind: tenantsim.InternalError}
+		}
+		return tenantsim.Fault{}
+	})
+	for w.record(id).Class != dcr.Background { // nobody waits any more
+		w.look(id)
+		w.clock.advance(10 * time.Minute)
+	}
+	w.tenant.Faults(nil)
+	if s := w.sweep(); s.Due != 1 {
+		t.Fatalf("%+v", s)
+	}
+	w.drain()
+	entries, _, err := w.ledger.Journal(t.Context(), journalOf(id))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("journal: %+v, %v", entries, err)
+	}
+	if c := entries[0].Cause; c.Actor == nil || *c.Actor != admin || c.Feed != dcr.FeedWebhook || c.LogID == "" {
+		t.Errorf("cause %+v", c)
 	}
 }

@@ -228,7 +228,7 @@ func (w *sweeping) found(rec dcr.Record, l listed) (store.Swept, observation) {
 	if isNew {
 		rec = dcr.Record{ClientID: l.client.ID, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first}
 	}
-	if rec.Reason != dcr.Unchecked {
+	if !hasCause(rec) {
 		rec.Cause = dcr.Cause{Feed: dcr.FeedSweep}
 	}
 	rec.Cause.Digest = w.state.Digest
@@ -240,6 +240,14 @@ func (w *sweeping) found(rec dcr.Record, l listed) (store.Swept, observation) {
 	w.result.count(j, isNew)
 	return store.Swept{Record: j.record, ObservedAt: l.at, Due: j.due, DueAt: place(rec, w.r.now())},
 		observation{at: l.at, digest: w.state.Digest, seen: o}
+}
+
+// hasCause reports whether what the sweep finds of a client is to be put right
+// for a reason that there was before: a new desired state, or a log entry that
+// is still to be followed up and may say who did it.
+func hasCause(rec dcr.Record) bool {
+	sighted := rec.Phase == dcr.Pending && !rec.NextAttemptAt.IsZero() && rec.Cause.LogID != ""
+	return sighted || rec.Reason == dcr.Unchecked
 }
 
 func (r *Sweep) count(j judgement, isNew bool) {
