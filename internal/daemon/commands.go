@@ -80,13 +80,14 @@ func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progre
 	if err := e.desire(ctx); err != nil {
 		return s, err
 	}
+	listed := func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) }
 	adopted := 0
 	if adopt {
-		if adopted, err = e.ledger.Adopt(ctx); err != nil {
+		if adopted, err = e.adopt(ctx, listed); err != nil {
 			return s, err
 		}
 	}
-	found, err := e.sweeper.Sweep(ctx, func(s reconcile.Sweep) { progress(http.Progress{Listed: s.Listed}) })
+	found, err := e.sweeper.Sweep(ctx, listed)
 	if err != nil {
 		return s, err
 	}
@@ -110,6 +111,17 @@ func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progre
 		return s, err
 	}
 	return http.SyncedView(found, adopted, time.Since(started), counts, left), nil
+}
+
+// adopt gives grantd the grants that were there before it. What they are, a
+// first sweep must have found.
+func (e *Engine) adopt(ctx context.Context, listed func(reconcile.Sweep)) (int, error) {
+	if !e.ledger.FirstSweepEnded() {
+		if _, err := e.sweeper.Sweep(ctx, listed); err != nil {
+			return 0, err
+		}
+	}
+	return e.ledger.Adopt(ctx)
 }
 
 // worked waits until everything that is due and was known when the sync began

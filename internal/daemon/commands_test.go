@@ -76,6 +76,20 @@ func TestSyncAlone(t *testing.T) {
 	}
 }
 
+// A sync that adopts does so also where nothing was ever swept before.
+func TestSyncAdoptsAtOnce(t *testing.T) {
+	tenant, o := setup(t)
+	id := fill(tenant, 1)[0]
+	tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: o.Config.Audience, AllowAllScopes: true})
+	s, err := engine(t, o).Sync(t.Context(), true, nobody)
+	if err != nil || s.Adopted != 1 || s.NotAdopted != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if g, _ := tenant.UserGrant(id, o.Config.Audience); g.AllowAllScopes {
+		t.Errorf("the grant is as it was: %+v", g)
+	}
+}
+
 // A plan of a ledger that is not there leaves nothing, not even a folder.
 func TestPlanLeavesNothing(t *testing.T) {
 	tenant, o := setup(t)
