@@ -26,6 +26,30 @@ const (
 	bubbleApp      = "GrantdM2M00000000000000000000000"
 )
 
+// A start makes the sweep that was missed, and where there is no schedule, one
+// after an hour without any.
+func TestMissedSweep(t *testing.T) {
+	for _, tt := range []struct {
+		spec   string
+		ago    time.Duration
+		missed bool
+	}{
+		{"@every 1h", 59 * time.Minute, false},
+		{"@every 1h", time.Hour, true},
+		{"@every 24h", 23 * time.Hour, false},
+		{config.Off, 59 * time.Minute, false},
+		{config.Off, time.Hour, true},
+	} {
+		d := &Daemon{schedule: newSchedule(slog.New(slog.DiscardHandler))}
+		if err := d.schedule.set(sweepJob, tt.spec, func(context.Context) {}); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.missedSweep(time.Now().Add(-tt.ago - time.Second)); got != tt.missed {
+			t.Errorf("%s, last %v ago: missed %v", tt.spec, tt.ago, got)
+		}
+	}
+}
+
 // inProcess is a tenant that is called instead of sent to, so that the daemon
 // can live in simulated time.
 type inProcess struct{ *tenantsim.Tenant }

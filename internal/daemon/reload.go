@@ -29,10 +29,17 @@ func (d *Daemon) setSchedule(c *config.Config) error {
 	)
 }
 
+// sweepGap is how long ago the last sweep must be for a start to make one where
+// there is no schedule: as long as the usual schedule allows.
+const sweepGap = time.Hour
+
 // missedSweep reports whether the schedule had a sweep since the last.
 func (d *Daemon) missedSweep(last time.Time) bool {
 	next, ok := d.schedule.next(sweepJob, last)
-	return ok && !next.After(time.Now())
+	if !ok {
+		next = last.Add(sweepGap)
+	}
+	return !next.After(time.Now())
 }
 
 // Reload reads the configuration anew and puts into effect what can be without
