@@ -71,7 +71,7 @@ func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
 		return envSettle - now.Sub(w.since)
 	}
 	w.pending, w.applied = nil, c
-	if err := d.Reload(ctx); err != nil && ctx.Err() == nil {
+	if err := d.reload(ctx, d.scopes.Adjust); err != nil && ctx.Err() == nil {
 		d.log.Error("reload", "error", err)
 	}
 	return time.Hour

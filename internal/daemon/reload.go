@@ -10,6 +10,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"grantd/internal/config"
+	"grantd/internal/scope"
 	"grantd/internal/store"
 )
 
@@ -46,7 +47,13 @@ func (d *Daemon) missedSweep(last time.Time) bool {
 // a restart: scopes, policy, secrets, schedules, limits, the log level. What
 // needs one is named. A configuration with errors is refused as a whole, and
 // the running one stays.
-func (d *Daemon) Reload(ctx context.Context) error {
+//
+// A person asks for it, so that what a source of scopes no longer names is taken
+// away at once.
+func (d *Daemon) Reload(ctx context.Context) error { return d.reload(ctx, d.scopes.Set) }
+
+// reload is Reload with how the scopes that may come and go are put in force.
+func (d *Daemon) reload(ctx context.Context, setScopes func(context.Context, scope.Config)) error {
 	d.reloads.Lock()
 	defer d.reloads.Unlock()
 	notify(d.log, reloading())
@@ -68,7 +75,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if len(restart) > 0 {
 		d.log.Warn("a restart is needed before these take effect", "variables", strings.Join(restart, " "))
 	}
-	if err := d.apply(ctx, c); err != nil {
+	if err := d.apply(ctx, c, setScopes); err != nil {
 		return err
 	}
 	d.log.Info("reloaded", "changed", strings.Join(changed, " "))
@@ -76,7 +83,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 }
 
 // apply puts c into effect. The caller holds reloads.
-func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
+func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(context.Context, scope.Config)) error {
 	was := d.config.Load()
 	// What needs a restart stays as it is until then.
 	now := *c
@@ -96,7 +103,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config) error {
 	d.tenant.SetCredentials(c.ClientID, c.ClientSecret.Reveal())
 	d.config.Store(c)
 	d.reconciler.TenantChanged()
-	d.scopes.Set(ctx, scopeConfig(c))
+	setScopes(ctx, scopeConfig(c))
 	if err := d.desire(ctx); err != nil {
 		return err
 	}

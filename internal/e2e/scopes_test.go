@@ -130,6 +130,15 @@ func TestEnvFileIsWatched(t *testing.T) {
 	}
 	w.reload()
 	w.converged(ids, read)
+	// An edit that adds does not hurry what a file of scopes takes away.
+	w.writeScopes(read + " " + write)
+	w.reload("TOOL_SCOPES_FILE="+w.scopesFile(), "TOOL_SCOPES="+read)
+	w.converged(ids, read, write)
+	w.replaceScopes(read)
+	w.set("TOOL_SCOPES=" + read + " " + share)
+	w.converged(ids, read, share, write)
+	w.reload("TOOL_SCOPES_FILE=", "TOOL_SCOPES="+read)
+	w.converged(ids, read)
 	// A broken file changes nothing, and a mended one that asks for more is in force.
 	if err := os.WriteFile(w.envFile(), []byte("TOOL_SCOPES=\nMGMT_DOMAIN"), 0o600); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,15 @@ import (
 func (s *Sources) Set(ctx context.Context, c Config) {
 	s.setting <- struct{}{}
 	defer func() { <-s.setting }()
-	s.set(ctx, c)
+	s.set(ctx, c, true)
+}
+
+// Adjust is Set where no person asked for it: what a file or URL no longer names
+// goes when it has read the same for a while, as ever.
+func (s *Sources) Adjust(ctx context.Context, c Config) {
+	s.setting <- struct{}{}
+	defer func() { <-s.setting }()
+	s.set(ctx, c, false)
 }
 
 // Refresh reads file and URL at once, and puts what they say in force at once,
@@ -25,12 +33,12 @@ func (s *Sources) Refresh(ctx context.Context) {
 	s.mu.Lock()
 	c := s.config
 	s.mu.Unlock()
-	s.set(ctx, c)
+	s.set(ctx, c, true)
 }
 
 // set takes in everything in one step. One after the other would take away, for
 // a moment, a scope that moves from one source to another.
-func (s *Sources) set(ctx context.Context, c Config) {
+func (s *Sources) set(ctx context.Context, c Config, atOnce bool) {
 	sources, err := s.prepare(ctx, c)
 	if err != nil {
 		s.o.Logger.Error("restore scopes", "error", err)
@@ -46,7 +54,7 @@ func (s *Sources) set(ctx context.Context, c Config) {
 		})
 	}
 	all.Wait()
-	s.swap(c, sources, readings, read)
+	s.swap(c, sources, readings, read, atOnce)
 	for i, src := range sources {
 		if taken[i] {
 			src.give()
@@ -58,7 +66,7 @@ func (s *Sources) set(ctx context.Context, c Config) {
 	s.signal()
 }
 
-func (s *Sources) swap(c Config, sources []*source, readings []reading, read []bool) {
+func (s *Sources) swap(c Config, sources []*source, readings []reading, read []bool, atOnce bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := s.sources
@@ -71,7 +79,7 @@ func (s *Sources) swap(c Config, sources []*source, readings []reading, read []b
 		src.limit(c.Ceiling)
 		s.note(src.kind, before, src.newest)
 		if read[i] {
-			s.apply(src, readings[i], true)
+			s.apply(src, readings[i], atOnce)
 		}
 	}
 	for _, old := range was {

@@ -48,6 +48,27 @@ func TestSet(t *testing.T) {
 	})
 }
 
+// Where nobody asked for it, another configuration takes away nothing of what
+// file and URL said before: what they leave out waits.
+func TestAdjust(t *testing.T) {
+	bubble(t, func(w *world) {
+		path := filepath.Join(w.t.TempDir(), "scopes")
+		write(w.t, path, "f g")
+		c := scope.Config{Fixed: []string{"y", "z"}, URL: location, File: path, Resource: resource}
+		w.start(c)
+		w.expect("a b f g y z")
+		w.gateway.says("a", "c")
+		write(w.t, path, "f")
+		c.Fixed = []string{"y"}
+		w.sources.Adjust(w.t.Context(), c)
+		w.expect("a b c f g y")
+		w.after(29 * time.Second)
+		w.expect("a b c f g y")
+		w.after(31 * time.Second) // the URL is asked again after a minute
+		w.expect("a c f y")
+	})
+}
+
 func TestRefresh(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.start(scope.Config{URL: location})
