@@ -117,7 +117,7 @@ func (s *Sources) prepare(ctx context.Context, c Config) (all []*source, err err
 		src := find(was, kind)
 		if src == nil || src.from != from {
 			src = newSource(kind, from)
-			if e := s.restore(ctx, src, c.Ceiling); e != nil && err == nil {
+			if e := s.restore(ctx, src, c); e != nil && err == nil {
 				err = e
 			}
 		}

@@ -173,6 +173,10 @@ func TestRestart(t *testing.T) {
 		w.expect("a b c f g")
 		w.failing("file: holds no scopes", "url: status 500")
 		w.journal()
+		// What a URL said of another API says nothing of this one.
+		c.Resource = "urn:other"
+		w.start(c)
+		w.expect("f g (unknown)")
 	})
 }
 
