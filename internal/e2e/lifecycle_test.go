@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,10 +121,22 @@ func TestSecondDaemonOnTheSameStateGetsAClearError(t *testing.T) {
 func TestLedgerBelongsToOneTenantAndAudience(t *testing.T) {
 	const other = "https://other.example.com/mcp"
 	w := newWorld(t, setup{})
-	w.tenant.AddAPI(other, "notes:read", "notes:write")
+	w.tenant.AddAPI(other, read, write, share)
 	c := w.register("first")
 	w.await(c.ID, "ready")
+	// Two have a wide grant for the other audience, none of grantd's making.
+	wide := w.registerMany(2)
+	w.converged(wide, read, write)
+	w.idle()
 	w.stop()
+	for _, id := range wide {
+		w.tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: other, Scopes: []string{read, share}})
+	}
+	grant := func(id string) string {
+		g, _ := w.tenant.UserGrant(id, other)
+		slices.Sort(g.Scopes)
+		return strings.Join(g.Scopes, " ")
+	}
 	w.set("MGMT_DOMAIN=other.us.auth0.com")
 	if err := w.tryStart(w.options("serve")); exitCode(t, err) != 2 || !strings.Contains(err.Error(), domain) {
 		t.Errorf("another domain: %v", err)
@@ -133,12 +146,22 @@ func TestLedgerBelongsToOneTenantAndAudience(t *testing.T) {
 		t.Errorf("another audience: %v", err)
 	}
 	w.start("--accept-audience-change")
-	w.eventually("the client has a grant for the other audience", func() bool {
-		_, ok := w.tenant.UserGrant(c.ID, other)
-		return ok
-	})
+	w.eventually("the client has a grant for the other audience", func() bool { return grant(c.ID) == "notes:read notes:write" })
+	// What is there before grantd is widened, as on a first start.
+	for _, id := range wide {
+		w.awaitFunc(id, func(c child.Client) bool { return c.Conditions["granted"].Reason == "not_adopted" })
+		if got := grant(id); got != "notes:read notes:share notes:write" {
+			t.Errorf("the grant of another's making holds %s", got)
+		}
+	}
 	w.stop()
 	w.start() // it belongs to that audience now
+	if out, code := w.run("sync", "--adopt"); code != 0 || grant(wide[0]) != "notes:read notes:write" {
+		t.Errorf("sync --adopt: exit %d, %s\n%s", code, grant(wide[0]), out)
+	}
+	if out, code := w.run("plan"); code != 0 || !strings.Contains(out, "3 grants  left behind") {
+		t.Errorf("plan does not list three grants that are left behind: exit %d\n%s", code, out)
+	}
 }
 
 // All errors of a configuration are reported at once, exit 2, without secrets.

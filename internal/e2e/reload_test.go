@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"grantd/internal/child"
 	"grantd/internal/tenantsim"
@@ -51,6 +53,32 @@ func TestReloadAppliesScopesAllowListAndSecrets(t *testing.T) {
 		if strings.Contains(w.daemon.Logged(), s) {
 			t.Error("a secret was logged")
 		}
+	}
+}
+
+// A gateway that does not answer holds up a reload, and nothing else: deliveries
+// are taken, clients become ready, and a stop does not wait for it.
+func TestReloadWhileTheGatewayHangs(t *testing.T) {
+	g := newGateway(t)
+	g.offers(share)
+	w := newWorld(t, setup{env: []string{"TOOL_SCOPES_URL=" + g.URL}})
+	asked := make(chan struct{}, 10)
+	g.handle(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	w.reload("TOOL_SCOPES=" + read)
+	<-asked
+	began := time.Now()
+	id := w.register("meanwhile").ID
+	w.await(id, "ready")
+	w.health() // answers
+	if strings.Contains(w.daemon.Logged(), `"msg":"reloaded"`) {
+		t.Error("the reload did not wait for the gateway")
+	}
+	w.stop()
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
