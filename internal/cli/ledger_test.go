@@ -102,7 +102,7 @@ func waiting(made time.Time, base func(id, name string, p dcr.Phase) dcr.Record)
 		return c
 	}
 	unknown := base("tpc_unknown", "ChatGPT", dcr.Pending)
-	unknown.Reason, unknown.Message = dcr.ScopesUnknown, "no scope source has told any scope yet, so nothing is granted; the log says why it cannot be read"
+	unknown.Reason, unknown.Message = dcr.ScopesUnknown, "a scope source has never told any scope, so nothing is granted; the log says why it cannot be read"
 	unknown.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{Reason: unknown.Reason, Message: unknown.Message, Since: made}}
 	kept := base("tpc_kept", "ChatGPT", dcr.Ready)
 	kept.ReadyAt, kept.Unadopted, kept.GrantID = made, true, "cgr_kept"

@@ -70,7 +70,7 @@ func desiredVariables() []Variable {
 		text(Variable{
 			Name: "OAUTH_AUDIENCE", Group: groupDesired,
 			Required: true, Restart: true, Example: "https://mcp.example.com/mcp",
-			Help:    "Identifier of your API in Auth0, byte for byte: a slash at the end counts. It must equal the resource of your MCP server. The ledger belongs to this audience.",
+			Help:    "Identifier of your API in Auth0, byte for byte: a slash at the end counts. It must equal the resource of your MCP server. The ledger belongs to this audience: another one needs grantd serve --accept-audience-change, once, and grants that clients have for it count as from before grantd.",
 			missing: "write the API's Identifier as Auth0 shows it",
 		}, func(c *Config) *string { return &c.Audience }, parseAudience),
 		list(Variable{
@@ -83,11 +83,11 @@ func desiredVariables() []Variable {
 		}, func(c *Config) *[]string { return &c.RequiredScopes }, parseScopes),
 		text(Variable{
 			Name: "TOOL_SCOPES_FILE", Group: groupDesired, Example: "/etc/grantd/scopes",
-			Help: "A file of more scopes, separated by newlines, commas or spaces, with comments from # to the end of the line. It is watched: what is added to it is granted at once, what is taken out goes after 30 seconds. A file that is missing, empty or broken takes nothing away; until it could be read for the first time, nothing is granted.",
+			Help: "A file of more scopes, separated by newlines, commas or spaces, with comments from # to the end of the line. It is watched: what is added to it is granted at once, what is taken out goes when the file has read the same for 30 seconds, or at once at a start and by SIGHUP. A file that is missing, empty or broken takes nothing away; until it could be read for the first time, nothing is granted.",
 		}, func(c *Config) *string { return &c.ScopesFile }, parseScopesFile),
 		text(Variable{
 			Name: "TOOL_SCOPES_URL", Group: groupDesired, Example: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
-			Help: "Your MCP server's protected-resource metadata (RFC 9728), whose scopes_supported are granted too. Its resource must equal OAUTH_AUDIENCE. It is fetched every minute by https (plain http for this machine only), and no redirect to another origin is followed. What it adds is granted at once, what it takes away goes when it has said the same for 30 seconds. A server that fails or names no scopes takes nothing away; until it has answered for the first time, nothing is granted.",
+			Help: "Your MCP server's protected-resource metadata (RFC 9728), whose scopes_supported are granted too. Its resource must equal OAUTH_AUDIENCE. It is fetched every minute by https (plain http for this machine only), and no redirect to another origin is followed. What it adds is granted at once, what it takes away goes when it has said the same for 30 seconds, or at once at a start and by SIGHUP. A server that fails or names no scopes takes nothing away; until it has answered for the first time, nothing is granted.",
 		}, func(c *Config) *string { return &c.ScopesURL }, parseScopesURL),
 		{
 			Name: "GRANTD_SCOPE_CEILING", Group: groupDesired, Example: "tools:*,mcp:connect",
@@ -145,7 +145,7 @@ func feedVariables() []Variable {
 		}, func(c *Config) *string { return &c.PollSchedule }, parseSchedule),
 		text(Variable{
 			Name: "GRANTD_SWEEP_SCHEDULE", Group: groupFeeds, Default: "@every 1h", Example: "30 3 * * *",
-			Help: "When to compare every client with Auth0, in the same form. They are listed, a hundred a call, and not read one by one. off stops the schedule; sweeps at start, after a change of configuration and by command stay.",
+			Help: "When to compare every client with Auth0, in the same form. They are listed, a hundred a call, and not read one by one. off stops the schedule; sweeps at a start (unless one ended within the hour before), after a change of configuration and by command stay.",
 		}, func(c *Config) *string { return &c.SweepSchedule }, parseSchedule),
 	}
 }

@@ -126,7 +126,7 @@ func Reasons() []ReasonInfo {
 		{Unchecked, pending, "Not yet checked against the present configuration.", ""},
 		{NotFoundYet, pending, "Auth0 does not know the client yet; asked again shortly.", ""},
 		{Drifted, pending, "The sweep found that it is not as desired; it is put right in its turn.", ""},
-		{ScopesUnknown, pending + ", " + health, "No scope source has told any scope yet, so nothing is granted.", "See the log for why TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read."},
+		{ScopesUnknown, pending + ", " + health, "A configured scope source has never told any scope, so nothing is granted and no grant is touched.", "See the log for why TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read."},
 		{DeletedInAuth, "phase gone", "The client does not exist in Auth0.", ""},
 
 		{OtherAudience, "grantd plan", "grantd made the grant for another OAUTH_AUDIENCE than the present one.", "Delete it under Applications → the application → APIs if nobody needs it; grantd deletes nothing by itself."},

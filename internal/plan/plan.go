@@ -165,7 +165,7 @@ func unproven(name string) Finding {
 // its creation was refused with a 409.
 func ComputeGrant(d Desired, o Observed) Part {
 	if d.ScopesUnknown {
-		return Part{Result: Finding{Reason: dcr.ScopesUnknown, Message: "no scope source has told any scope yet, so nothing is granted; the log says why it cannot be read"}}
+		return Part{Result: Finding{Reason: dcr.ScopesUnknown, Message: "a scope source has never told any scope, so nothing is granted; the log says why it cannot be read"}}
 	}
 	if o.API.Known && o.API.API == nil {
 		return Part{Result: Finding{Reason: dcr.APINotFound, Message: fmt.Sprintf(
