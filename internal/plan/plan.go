@@ -184,20 +184,22 @@ func ComputeGrant(d Desired, o Observed) Part {
 }
 
 // changeGrant brings the scopes of a grant to want. A foreign grant is widened
-// and never narrowed, and the finding says what was left.
+// and never narrowed, and the finding says what was left. A desired scope that
+// the grant holds is not taken away because the API does not define it (any
+// more): it is of no use now, and of use as soon as the API does again.
 func changeGrant(d Desired, g dcr.Grant, want []string, foreign bool, result Finding) Part {
 	part := Part{Result: result}
 	have := sorted(g.Scopes)
-	beyond := slices.DeleteFunc(slices.Clone(have), func(s string) bool { return slices.Contains(want, s) })
-	if foreign && d.ScopeMode != Additive && (g.AllowAllScopes || len(beyond) > 0) {
-		part.Result = notAdopted(g, beyond, result)
+	beyond := without(have, want)
+	if foreign && d.ScopeMode != Additive && (g.AllowAllScopes || !subset(have, d.Scopes)) {
+		part.Result = notAdopted(g, without(have, d.Scopes), result)
 	}
 	if d.ScopeMode == Additive || foreign {
-		if g.AllowAllScopes || !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) }) {
+		if g.AllowAllScopes || subset(want, have) {
 			return part
 		}
 		want = sorted(append(beyond, want...)) // PATCH replaces the list
-	} else if !g.AllowAllScopes && slices.Equal(have, want) {
+	} else if !g.AllowAllScopes && subset(want, have) && subset(have, d.Scopes) {
 		return part
 	}
 	before := map[string]any{"id": g.ID, "scope": have}
@@ -251,5 +253,13 @@ func grantable(d Desired, a API) ([]string, Finding) {
 	return want, Finding{Status: true, Reason: dcr.ScopesUndefined, Message: fmt.Sprintf(
 		"the API does not define %s: add under Applications → APIs → Permissions", strings.Join(undefined, ", "))}
 }
+
+// without returns those of a that are not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
+
+// subset reports whether all of a are in b.
+func subset(a, b []string) bool { return len(without(a, b)) == 0 }
 
 func sameSet(a, b []string) bool { return slices.Equal(sorted(a), sorted(b)) }

@@ -233,6 +233,9 @@ func TestCompute(t *testing.T) {
 		{"a scope undefined", desired(), settled(withAPI(api("read:a")), grant(plan.Grant{Known: true})), []string{"grant new user [read:a]", "granted: scopes_undefined"}},
 		{"a scope undefined, grant as far as possible", desired(), settled(withAPI(api("read:a")), grant(userGrant("read:a"))), []string{"granted: scopes_undefined"}},
 		{"a scope undefined, still granted, additive", desired(additive), settled(withAPI(api("read:a")), grant(userGrant("read:a", "write:a"))), []string{"granted: scopes_undefined"}},
+		{"a scope undefined, still granted", desired(), settled(withAPI(api("read:a")), grant(userGrant("read:a", "write:a"))), []string{"granted: scopes_undefined"}},
+		{"no scope defined any more", desired(), settled(withAPI(api()), grant(userGrant("read:a", "write:a"))), []string{"granted: scopes_undefined"}},
+		{"a scope undefined, another to go", desired(), settled(withAPI(api("read:a")), grant(userGrant("read:a", "write:a", "x"))), []string{"grant cgr_1 user [read:a]", "granted: scopes_undefined"}},
 		{"no scope defined", desired(), settled(withAPI(api()), grant(plan.Grant{Known: true})), []string{"grant new user []", "granted: scopes_undefined"}},
 	}
 	for _, tt := range tests {
