@@ -1,0 +1,125 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+	"grantd/internal/reconcile"
+	"grantd/internal/tenantsim"
+)
+
+// The desired state changes under a sweep: it begins anew, and keeps nothing by
+// the old one.
+func TestSweepWhileTheDesiredStateChanges(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	w.recorded(250)
+	next := desire(t, func(d *plan.Desired) { d.Scopes = []string{"notes:read"} })
+	pages := 0
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if w.tenant.On(listClients)(r) {
+			if pages++; pages == 2 {
+				w.SetSettings(next)
+				if _, err := w.ledger.SetDigest(context.WithoutCancel(t.Context()), next.Desired.Digest()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return tenantsim.Fault{}
+	})
+	if s := w.sweep(); s.Due != 250 || s.Resumed || pages != 2+3 {
+		t.Errorf("%d pages, %+v", pages, s)
+	}
+}
+
+// A dry run plans for the sweep's findings without looking at any client again.
+func TestSweepInADryRun(t *testing.T) {
+	s := domainLevel()
+	s.desired = func(d *plan.Desired) { d.DryRun = true }
+	w := newWorld(t, s)
+	id := w.fill(1, "notes:delete")[0]
+	if s := w.sweep(); s.Waiting != 1 || s.Due != 0 {
+		t.Errorf("%+v", s)
+	}
+	w.drain()
+	w.wantCounts(map[string]int{listClients: 1, listGrants: 1})
+	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.DryRun || len(r.Plan) != 1 {
+		t.Errorf("%+v", r)
+	}
+	// The first sweep that may write is no less careful for that.
+	w.SetSettings(desire(t, nil))
+	w.clock.advance(2 * time.Minute)
+	w.sweep()
+	w.drain()
+	w.wantGrant(id, "notes:delete", "notes:read", "notes:write")
+}
+
+// A sweep that is interrupted goes on where it was.
+func TestSweepResumes(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	ids := w.recorded(500)
+	w.tenant.DeleteClient(ids[10])
+	w.tenant.ResetCalls()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
+		if s.Listed >= 200 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) && err == nil {
+		t.Fatalf("sweep ended with %v", err)
+	}
+	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); !due || err != nil {
+		t.Errorf("due %v, %v", due, err)
+	}
+	w.tenant.ResetCalls()
+	w.clock.advance(time.Second)
+	s := w.sweep()                                        // another Sweeper, as after a restart
+	if !s.Resumed || s.Listed != 399 || s.Unlisted != 1 { // all but the first page
+		t.Errorf("%+v", s)
+	}
+	if got := counts(w.calls()); got[listClients] != 4 {
+		t.Errorf("calls %v", got)
+	}
+	w.drain()
+	if w.record(ids[10]).Phase != dcr.Gone || !w.ready(ids[11:]...) {
+		t.Error("not settled")
+	}
+	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); due || err != nil {
+		t.Errorf("due %v, %v", due, err)
+	}
+}
+
+// It begins anew where that was long ago, or for another desired state.
+func TestSweepResumesInTimeOnly(t *testing.T) {
+	for name, between := range map[string]func(*world){
+		"long ago": func(w *world) { w.clock.advance(time.Hour) },
+		"another state": func(w *world) {
+			w.SetSettings(desire(w.tb, func(d *plan.Desired) { d.Scopes = []string{"notes:read"} }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, domainLevel())
+			w.recorded(300)
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
+				if s.Listed >= 200 {
+					cancel()
+				}
+			})
+			if err == nil {
+				t.Fatal("the sweep was not interrupted")
+			}
+			between(w)
+			ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if s, err := w.sweeper().Sweep(ctx, nil); err != nil || s.Resumed || s.Listed != 300 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	}
+}
