@@ -105,9 +105,13 @@ func (s sweeper) overtaken(stored dcr.Record, f Swept) bool {
 		stored.Class == dcr.Urgent && isDue(stored, s.now)
 }
 
-// between reports whether t is after from and not after now. A time ahead of now
-// is none at all: the clock was set back since.
-func between(t, from, now time.Time) bool { return t.After(from) && !t.After(now) }
+// clockSlack is by how much a time may be later than now: it was taken while a
+// commit was waited for.
+const clockSlack = time.Minute
+
+// between reports whether t is after from and not ahead of now. A time ahead of
+// now is none at all: the clock was set back since.
+func between(t, from, now time.Time) bool { return t.After(from) && t.Sub(now) <= clockSlack }
 
 // failing reports whether the record failed for now and waits to be tried again.
 func (s sweeper) failing(r dcr.Record) bool {
