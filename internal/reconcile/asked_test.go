@@ -27,21 +27,9 @@ func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	if r := w.record(id); r.Phase != dcr.Blocked {
 		t.Fatalf("%+v", r)
 	}
-	run := func(ask func(*reconcile.Sweeper)) {
-		t.Helper()
-		swept := make(chan struct{}, 1)
-		s := w.sweeper(func(o *reconcile.SweeperOptions) { o.OnSwept = func(reconcile.Sweep, error) { swept <- struct{}{} } })
-		ask(s)
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { s.Run(ctx); close(ended) }()
-		<-swept
-		stop()
-		<-ended
-	}
-	run((*reconcile.Sweeper).Request)
-	if r := w.record(id); r.Phase != dcr.Blocked {
-		t.Errorf("by the clock: %+v", r)
+	found := w.runSweeper((*reconcile.Sweeper).Request)
+	if r := w.record(id); r.Phase != dcr.Blocked || found.Blocked != 1 || found.Due != 0 {
+		t.Errorf("by the clock: %+v, %+v", r, found)
 	}
 	w.sweep()
 	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
@@ -51,7 +39,7 @@ func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	if r := w.record(id); r.Phase != dcr.Blocked {
 		t.Fatalf("%+v", r)
 	}
-	run((*reconcile.Sweeper).Follow)
+	w.runSweeper((*reconcile.Sweeper).Follow)
 	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
 		t.Errorf("after an edit of a connection or the API: %+v", r)
 	}
@@ -93,6 +81,13 @@ func TestSweepAndAClientOnboardedMeanwhile(t *testing.T) {
 
 // Where a worker writes while a sweep looks, what the sweep saw may be older.
 func TestSweepAndAWorkerMeanwhile(t *testing.T) {
+	for name, later := range map[string]time.Duration{"at the same moment": 0, "and has done since": time.Second} {
+		t.Run(name, func(t *testing.T) { sweepAndAWorker(t, later) })
+	}
+}
+
+// sweepAndAWorker lets a worker save that much later than a sweep looked.
+func sweepAndAWorker(t *testing.T, later time.Duration) {
 	w := newWorld(t, domainLevel())
 	id := w.recorded(1)[0]
 	w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
@@ -112,8 +107,12 @@ func TestSweepAndAWorkerMeanwhile(t *testing.T) {
 	w.start(nil)
 	<-created
 	w.sweep()
+	w.clock.advance(later)
 	close(swept)
 	await(t, "the client is ready", func() bool { return w.ready(id) })
+	if n := w.tenant.Count(createGrant); later > 0 && n != 1 {
+		t.Errorf("the grant was created %d times, though the worker looked after the sweep", n)
+	}
 	if w.log.has("changed_meanwhile") {
 		t.Error("a conflict with our own write counts as a failure")
 	}

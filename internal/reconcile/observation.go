@@ -57,19 +57,26 @@ func (o *observations) take(rec dcr.Record, digest string, now time.Time) (plan.
 		return plan.Observed{}, false
 	}
 	delete(o.byID, rec.ClientID)
-	age := now.Sub(seen.at)
-	if seen.seq != rec.Seq || seen.digest != digest || age < 0 || age > observationAge {
+	overtaken := seen.seq != rec.Seq || rec.LastCheckedAt.After(seen.at) // by a worker that was at it meanwhile
+	if overtaken || seen.digest != digest || !seen.fresh(now) {
 		return plan.Observed{}, false
 	}
 	return seen.seen, true
 }
 
-// prune drops what is too old to be used, so that there is room for new ones.
+// fresh reports whether it is neither too old nor, the clock having been set
+// back, of the future.
+func (o observation) fresh(now time.Time) bool {
+	age := now.Sub(o.at)
+	return 0 <= age && age <= observationAge
+}
+
+// prune drops what cannot be used any more, so that there is room for new ones.
 func (o *observations) prune(now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, seen := range o.byID {
-		if now.Sub(seen.at) > observationAge {
+		if !seen.fresh(now) {
 			delete(o.byID, id)
 		}
 	}

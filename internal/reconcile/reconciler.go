@@ -85,8 +85,10 @@ func (r *Reconciler) GrantOwner(grantID string) string { return r.grants.owner(g
 
 // Warm fetches the facts ahead of the first client, who would wait for them.
 func (r *Reconciler) Warm(ctx context.Context) error {
-	_, _, _, err := r.facts.get(ctx, r.settings.Load().Desired, factsTTL)
-	return err
+	return contain(r.log, func() error {
+		_, _, _, err := r.facts.get(ctx, r.settings.Load().Desired, factsTTL)
+		return err
+	})
 }
 
 func (r *Reconciler) correlationID() string {

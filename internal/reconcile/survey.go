@@ -129,7 +129,7 @@ func (v *survey) enabled(ctx context.Context, c dcr.Client) ([]plan.Connection, 
 	if c.Mode() == dcr.Strict || v.s.Desired.ConnectionLevel == plan.DomainLevel {
 		return nil, nil
 	}
-	if v := v.s.Policy.Decide(c, v.s.OwnClientID); !v.Eligible {
+	if !v.s.Policy.Decide(c, v.s.OwnClientID).Eligible {
 		return nil, nil
 	}
 	var conns []plan.Connection

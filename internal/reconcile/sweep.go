@@ -89,12 +89,12 @@ type sweeping struct {
 }
 
 // sweep makes one pass over the tenant and makes due what is not as desired. It
-// lists grants and clients by the hundred and reads none singly. Interrupted,
-// it is gone on with by the next.
+// lists grants and clients by the hundred and reads none singly. One that was
+// interrupted is gone on with, unless something asked for a sweep since.
 func (s *Sweeper) sweep(ctx context.Context, blocked bool, progress func(Sweep)) (_ Sweep, err error) {
 	started := s.o.Now()
 	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, blocked: blocked, progress: progress}
-	if err := w.begin(ctx, s.o.Reconciler.settings.Load().Desired.Digest(), started); err != nil {
+	if err := w.begin(ctx, s.o.Reconciler.settings.Load().Desired.Digest(), started, s.askedAt()); err != nil {
 		return Sweep{}, err
 	}
 	s.o.Reconciler.observed.prune(started)
@@ -115,8 +115,9 @@ func (s *Sweeper) sweep(ctx context.Context, blocked bool, progress func(Sweep))
 	return w.result, nil
 }
 
-// begin takes up the sweep that was interrupted, or a new one.
-func (w *sweeping) begin(ctx context.Context, digest string, now time.Time) error {
+// begin takes up the sweep that was interrupted, or a new one: what was asked
+// for at asked is to be seen by all of it.
+func (w *sweeping) begin(ctx context.Context, digest string, now, asked time.Time) error {
 	feeds, err := w.ledger.Feeds(ctx)
 	if err != nil {
 		return err
@@ -126,7 +127,8 @@ func (w *sweeping) begin(ctx context.Context, digest string, now time.Time) erro
 		return err
 	}
 	age := now.Sub(w.state.StartedAt)
-	if !w.state.Done && w.state.From != "" && w.state.Digest == digest && 0 <= age && age < resumable {
+	covers := !w.state.StartedAt.Before(asked) && 0 <= age && age < resumable
+	if !w.state.Done && w.state.From != "" && w.state.Digest == digest && covers {
 		w.result.Resumed = true
 		return nil
 	}
@@ -191,12 +193,9 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 	var kept []store.Swept
 	var seen []observation
 	for _, l := range found {
-		rec := records[l.client.ID]
-		k, s := w.found(rec, l)
-		if k.Due && !w.blocked && rec.Phase == dcr.Blocked && rec.Digest == w.state.Digest && rec.NextAttemptAt.After(w.r.now()) {
-			continue // a person must act first, and it is looked at again by itself
+		if k, s, ok := w.found(records[l.client.ID], l); ok {
+			kept, seen = append(kept, k), append(seen, s)
 		}
-		kept, seen = append(kept, k), append(seen, s)
 	}
 	// From here until what was seen is put, no worker looks for it.
 	w.r.observed.saving.Lock()
@@ -222,8 +221,8 @@ func idsOf(found []listed) []string {
 	return ids
 }
 
-// found is what there is to keep of one client.
-func (w *sweeping) found(rec dcr.Record, l listed) (store.Swept, observation) {
+// found is what there is to keep of one client, if anything.
+func (w *sweeping) found(rec dcr.Record, l listed) (_ store.Swept, _ observation, keep bool) {
 	isNew := rec.ClientID == ""
 	if isNew {
 		rec = dcr.Record{ClientID: l.client.ID, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first}
@@ -237,9 +236,17 @@ func (w *sweeping) found(rec dcr.Record, l listed) (store.Swept, observation) {
 	if !l.grant.Known && j.record.Phase != dcr.Refused {
 		j.due = true // whether there is a grant must be read
 	}
+	left := j.due && w.leave(rec)
+	j.due = j.due && !left
 	w.result.count(j, isNew)
 	return store.Swept{Record: j.record, ObservedAt: l.at, Due: j.due, DueAt: place(rec, w.r.now())},
-		observation{at: l.at, digest: w.state.Digest, seen: o}
+		observation{at: l.at, digest: w.state.Digest, seen: o}, !left
+}
+
+// leave reports whether a client that is not as desired is left alone, for a
+// person must act first, and it is looked at again by itself.
+func (w *sweeping) leave(rec dcr.Record) bool {
+	return !w.blocked && rec.Phase == dcr.Blocked && rec.Digest == w.state.Digest && rec.NextAttemptAt.After(w.r.now())
 }
 
 // hasCause reports whether what the sweep finds of a client is to be put right

@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -56,42 +55,6 @@ func TestSweepInADryRun(t *testing.T) {
 	w.sweep()
 	w.drain()
 	w.wantGrant(id, "notes:delete", "notes:read", "notes:write")
-}
-
-// A sweep that is interrupted goes on where it was.
-func TestSweepResumes(t *testing.T) {
-	w := newWorld(t, domainLevel())
-	ids := w.recorded(500)
-	w.tenant.DeleteClient(ids[10])
-	w.tenant.ResetCalls()
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
-		if s.Listed >= 200 {
-			cancel()
-		}
-	})
-	if !errors.Is(err, context.Canceled) && err == nil {
-		t.Fatalf("sweep ended with %v", err)
-	}
-	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); !due || err != nil {
-		t.Errorf("due %v, %v", due, err)
-	}
-	w.tenant.ResetCalls()
-	w.clock.advance(time.Second)
-	s := w.sweep()                                        // another Sweeper, as after a restart
-	if !s.Resumed || s.Listed != 399 || s.Unlisted != 1 { // all but the first page
-		t.Errorf("%+v", s)
-	}
-	if got := counts(w.calls()); got[listClients] != 4 {
-		t.Errorf("calls %v", got)
-	}
-	w.drain()
-	if w.record(ids[10]).Phase != dcr.Gone || !w.ready(ids[11:]...) {
-		t.Error("not settled")
-	}
-	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); due || err != nil {
-		t.Errorf("due %v, %v", due, err)
-	}
 }
 
 // It begins anew where that was long ago, or for another desired state.

@@ -1,12 +1,14 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,31 @@ func (w *world) sweep() reconcile.Sweep {
 		w.tb.Fatal(err)
 	}
 	return s
+}
+
+// running runs a Sweeper until stop is called, which waits for its end.
+func (w *world) running(s *reconcile.Sweeper) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.tb.Context()))
+	ended := make(chan struct{})
+	go func() { s.Run(ctx); close(ended) }()
+	return func() { cancel(); <-ended }
+}
+
+// runSweeper runs a Sweeper that is asked for a sweep, until it has made it.
+func (w *world) runSweeper(ask func(*reconcile.Sweeper)) reconcile.Sweep {
+	w.tb.Helper()
+	swept := make(chan reconcile.Sweep, 1)
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.OnSwept = func(s reconcile.Sweep, err error) {
+			if err != nil {
+				w.tb.Error(err)
+			}
+			swept <- s
+		}
+	})
+	ask(s)
+	defer w.running(s)()
+	return <-swept
 }
 
 // asDesired is a client that has all it needs.
@@ -513,6 +540,101 @@ func TestSweepAdopts(t *testing.T) {
 	w.sweep()
 	w.drain()
 	w.wantGrant(late, "notes:read", "notes:write")
+}
+
+// A sweep that is interrupted goes on where it was.
+func TestSweepResumes(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	ids := w.recorded(500)
+	w.tenant.DeleteClient(ids[10])
+	w.tenant.ResetCalls()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
+		if s.Listed >= 200 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) && err == nil {
+		t.Fatalf("sweep ended with %v", err)
+	}
+	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); !due || err != nil {
+		t.Errorf("due %v, %v", due, err)
+	}
+	w.tenant.ResetCalls()
+	w.clock.advance(time.Second)
+	s := w.runSweeper((*reconcile.Sweeper).Resume)        // another Sweeper, as after a restart
+	if !s.Resumed || s.Listed != 399 || s.Unlisted != 1 { // all but the first page
+		t.Errorf("%+v", s)
+	}
+	if got := counts(w.calls()); got[listClients] != 4 {
+		t.Errorf("calls %v", got)
+	}
+	w.drain()
+	if w.record(ids[10]).Phase != dcr.Gone || !w.ready(ids[11:]...) {
+		t.Error("not settled")
+	}
+	if due, err := w.sweeper().Due(t.Context(), func(time.Time) bool { return false }); due || err != nil {
+		t.Errorf("due %v, %v", due, err)
+	}
+}
+
+// What was asked for since a sweep began is to be seen by a whole one: its first
+// pages may have been listed before somebody edited something.
+func TestSweepBeginsAnewWhenAskedSince(t *testing.T) {
+	for name, ask := range map[string]func(*reconcile.Sweeper){
+		"requested": (*reconcile.Sweeper).Request, "a connection was edited": (*reconcile.Sweeper).Follow, "by a person": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, domainLevel())
+			ids := w.recorded(300)
+			ctx, cancel := context.WithCancel(t.Context())
+			if _, err := w.sweeper().Sweep(ctx, func(reconcile.Sweep) { cancel() }); err == nil {
+				t.Fatal("not interrupted")
+			}
+			w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(ids[0])[0].ID, nil)
+			w.clock.advance(time.Minute)
+			var s reconcile.Sweep
+			if ask == nil {
+				s = w.sweep()
+			} else {
+				s = w.runSweeper(ask)
+			}
+			if s.Resumed || s.Listed != 300 || s.Due != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A sweep that failed is gone on with when it is tried again.
+func TestSweepRetryGoesOn(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	w.recorded(300)
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if strings.HasSuffix(r.URL.Path, "/api/v2/clients") && r.URL.Query().Has("from") {
+			w.tenant.Faults(nil)
+			return tenantsim.Fault{Kind: tenantsim.InternalError}
+		}
+		return tenantsim.Fault{}
+	})
+	swept := make(chan reconcile.Sweep, 2)
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.OnSwept = func(s reconcile.Sweep, _ error) { swept <- s }
+	})
+	s.Request()
+	stop := w.running(s)
+	defer stop()
+	if first := <-swept; first.Listed != 100 {
+		t.Errorf("%+v", first)
+	}
+	w.clock.advance(time.Second)
+	await(t, "it is tried again", func() bool {
+		s.Retry()
+		return len(swept) > 0
+	})
+	if again := <-swept; !again.Resumed || again.Listed != 200 {
+		t.Errorf("%+v", again)
+	}
 }
 
 // Those used most recently are put right first.

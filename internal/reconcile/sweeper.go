@@ -34,6 +34,7 @@ type Sweeper struct {
 
 	mu       sync.Mutex
 	next     time.Time // of the sweep that is wanted; zero: none is
+	asked    time.Time // when one was last asked for: one that began before does not see why
 	followed time.Time // when the newest edit of a connection or the API is followed up: may be ahead
 	failures int       // in a row
 	mended   bool      // what clients are blocked for was mended, perhaps
@@ -62,12 +63,33 @@ const (
 )
 
 // Request asks for a sweep now. Many requests are one, and none blocks.
-func (s *Sweeper) Request() { s.want(s.o.Now()) }
+func (s *Sweeper) Request() {
+	s.ask()
+	s.want(s.o.Now())
+}
+
+// Resume asks for a sweep now as Request does, and that it goes on with the one
+// that was interrupted, by the end of the process most likely.
+func (s *Sweeper) Resume() { s.want(s.o.Now()) }
+
+// ask notes that something happened which a whole sweep is to see.
+func (s *Sweeper) ask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = s.o.Now()
+}
+
+func (s *Sweeper) askedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
 
 // Follow asks for a sweep because a connection or the API was edited: at most
 // one a minute. Blocked clients are tried again as well: that may have been what
 // they waited for.
 func (s *Sweeper) Follow() {
+	s.ask()
 	s.mu.Lock()
 	now := s.o.Now()
 	at := now
@@ -103,13 +125,13 @@ func (s *Sweeper) Retry() {
 	failed := s.failures > 0
 	s.mu.Unlock()
 	if failed {
-		s.Request()
+		s.Resume()
 	}
 }
 
-// Due reports whether a sweep is to be made at once after a start: none has
-// ever ended, one was interrupted, the desired state is another, or one was
-// missed since the last.
+// Due reports whether a sweep is to be made at once after a start, or one that
+// was interrupted gone on with: none has ever ended, one was interrupted, the
+// desired state is another, or one was missed since the last.
 func (s *Sweeper) Due(ctx context.Context, missed func(last time.Time) bool) (bool, error) {
 	w := sweeping{ledger: s.o.Ledger}
 	digest := s.o.Reconciler.settings.Load().Desired.Digest()
@@ -157,9 +179,7 @@ func (s *Sweeper) wait() (time.Duration, bool) {
 		return time.Hour, false
 	}
 	wait := s.next.Sub(s.o.Now())
-	// After a jump of the clock the next sweep is never further away than a
-	// failure can put it.
-	return min(wait, sweepRetryMax), wait <= 0
+	return min(wait, sweepRetryMax), wait <= 0 // looks again by then: the clock may be set
 }
 
 // run makes one sweep and plans the next where it failed.
@@ -187,10 +207,11 @@ func (s *Sweeper) run(ctx context.Context) {
 	}
 }
 
-// Sweep makes a sweep for a person, now or after the one that may be under way,
-// and tells of its progress. Blocked clients are tried again as well, before
-// their time. What it made due is the loop's to do.
+// Sweep makes a sweep of the whole tenant for a person, now or after the one
+// that may be under way, and tells of its progress. Blocked clients are tried
+// again as well, before their time. What it made due is the loop's to do.
 func (s *Sweeper) Sweep(ctx context.Context, progress func(Sweep)) (Sweep, error) {
+	s.ask()
 	if progress == nil {
 		progress = func(Sweep) {}
 	}
