@@ -174,7 +174,7 @@ func (e *Engine) untried(ctx context.Context, at time.Time) (bool, error) {
 			return false, err
 		}
 		for _, r := range records {
-			if r.Attempts == 0 && (class == dcr.Background || r.FirstSeenAt.Before(at)) {
+			if r.Attempts == 0 && concerned(r, at) {
 				return true, nil
 			}
 		}
@@ -182,9 +182,14 @@ func (e *Engine) untried(ctx context.Context, at time.Time) (bool, error) {
 	return false, nil
 }
 
-// left tells which clients are not as desired, by reason. One that only just
-// registered is the daemon's everyday work, and no concern of whoever asked for
-// a sync.
+// concerned reports whether a sync that began at a time is about a client. One
+// that registered since is the daemon's everyday work, and no concern of whoever
+// asked for the sync; one that a sweep found is.
+func concerned(r dcr.Record, began time.Time) bool {
+	return r.FirstSeenFeed == dcr.FeedSweep || r.FirstSeenAt.Before(began)
+}
+
+// left tells which clients are not as desired, by reason.
 func (e *Engine) left(ctx context.Context, started time.Time) ([]http.Left, error) {
 	var left []http.Left
 	for _, phase := range []dcr.Phase{dcr.Blocked, dcr.Pending} {
@@ -194,7 +199,7 @@ func (e *Engine) left(ctx context.Context, started time.Time) ([]http.Left, erro
 				return nil, err
 			}
 			for _, r := range page {
-				if phase == dcr.Blocked || r.Class != dcr.Urgent || r.FirstSeenAt.Before(started) {
+				if phase == dcr.Blocked || concerned(r, started) {
 					left = http.AddLeft(left, r)
 				}
 			}
