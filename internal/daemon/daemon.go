@@ -45,7 +45,8 @@ type Daemon struct {
 	load     func() (*config.Config, []config.Notice, error)
 	envFile  string
 
-	reloads sync.Mutex // one reload at a time
+	reloads sync.Mutex     // one reload at a time
+	read    *config.Config // as last put into effect, with what of it waits for a restart; guarded by reloads
 
 	poller     *feed.Poller
 	secrets    *http.Secrets // of the webhook
@@ -81,7 +82,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}
 	c := o.Config
 	d := &Daemon{
-		Engine: e, logLevel: o.LogLevel, load: o.Load, envFile: o.EnvFile,
+		Engine: e, logLevel: o.LogLevel, load: o.Load, envFile: o.EnvFile, read: c,
 		secrets:    http.NewSecrets(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal()),
 		adminToken: http.NewSecrets(c.AdminToken.Reveal()),
 		schedule:   newSchedule(o.Logger),
@@ -214,17 +215,15 @@ func (d *Daemon) start(ctx context.Context) {
 	if err := d.reconciler.Warm(ctx); err != nil && ctx.Err() == nil {
 		d.log.Warn("read connections and API", "error", err)
 	}
-	d.jwks(ctx)
-	if d.schedule.on(pollJob) {
-		d.poll(ctx)
-	}
+	d.schedule.run(ctx, jwksJob)
+	d.schedule.run(ctx, pollJob)
 	switch due, err := d.sweeper.Due(ctx, d.missedSweep); {
 	case err != nil && ctx.Err() == nil:
 		d.log.Error("look for a missed sweep", "error", err)
 	case due:
-		d.sweeper.Request()
+		d.sweeper.Resume()
 	}
-	d.streams(ctx)
+	d.schedule.run(ctx, streamJob)
 	d.schedule.start(ctx)
 	// Only now, so that all that asked for a sweep so far gets one.
 	d.sweeper.Run(ctx)

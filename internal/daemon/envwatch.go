@@ -4,14 +4,20 @@ import (
 	"context"
 	"time"
 
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
 	"grantd/internal/config"
 	"grantd/internal/watch"
 )
 
-// envSettle is how long the env file must read the same before a change that
-// is not a mere widening takes effect by itself. A file that is half written
-// must take nothing away; whoever is in a hurry sends SIGHUP.
-const envSettle = 30 * time.Second
+const (
+	// envSettle is how long the env file must read the same before a change
+	// that is not a mere widening takes effect by itself. A file that is half
+	// written must take nothing away; whoever is in a hurry sends SIGHUP.
+	envSettle = 30 * time.Second
+	// envIdle is how long after the last look the file is looked at anyway.
+	envIdle = time.Hour
+)
 
 // watchEnvFile puts changes of the env file into effect.
 func (d *Daemon) watchEnvFile(ctx context.Context) {
@@ -21,7 +27,7 @@ func (d *Daemon) watchEnvFile(ctx context.Context) {
 		watch.File(ctx, d.envFile, d.log, func() { signal(changed) })
 	}()
 	w := envWatch{daemon: d}
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(envIdle)
 	defer timer.Stop()
 	for {
 		select {
@@ -40,7 +46,6 @@ type envWatch struct {
 	daemon  *Daemon
 	pending *config.Config // as last read, not in force yet; nil: nothing is
 	since   time.Time      // it has read so
-	applied *config.Config // as last put into effect by this watch; what needs a restart of it still waits
 	refused string         // the error last told of
 }
 
@@ -48,21 +53,22 @@ type envWatch struct {
 // again.
 func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
 	d := w.daemon
-	c, _, err := d.load()
+	d.reloads.Lock() // what is judged is what is applied
+	defer d.reloads.Unlock()
+	c, notices, err := d.load()
 	if err != nil {
 		if err.Error() != w.refused {
 			d.log.Warn("the env file changed and is refused, the running configuration stays", "error", err)
 		}
 		w.refused, w.pending = err.Error(), nil
-		return time.Hour
+		return envIdle
 	}
 	w.refused = ""
-	running := d.config.Load()
 	switch {
-	case same(running, c), w.applied != nil && same(w.applied, c):
+	case same(d.read, c):
 		w.pending = nil
-		return time.Hour
-	case config.Widens(running, c):
+		return envIdle
+	case config.Widens(d.read, c):
 	case w.pending == nil || !same(w.pending, c):
 		w.pending, w.since = c, now
 		d.log.Info("the env file changed; it is applied once it has read the same for 30 s, or at once by SIGHUP")
@@ -70,11 +76,16 @@ func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
 	case now.Sub(w.since) < envSettle:
 		return envSettle - now.Sub(w.since)
 	}
-	w.pending, w.applied = nil, c
-	if err := d.reload(ctx, d.scopes.Adjust); err != nil && ctx.Err() == nil {
-		d.log.Error("reload", "error", err)
+	notify(d.log, reloading())
+	defer notify(d.log, sd.SdNotifyReady)
+	if err := d.put(ctx, c, notices, d.scopes.Adjust); err != nil {
+		if ctx.Err() == nil {
+			d.log.Error("reload", "error", err)
+		}
+		return envSettle
 	}
-	return time.Hour
+	w.pending = nil
+	return envIdle
 }
 
 func same(a, b *config.Config) bool { return len(config.Diff(a, b)) == 0 }

@@ -50,21 +50,25 @@ func (d *Daemon) missedSweep(last time.Time) bool {
 //
 // A person asks for it, so that what a source of scopes no longer names is taken
 // away at once.
-func (d *Daemon) Reload(ctx context.Context) error { return d.reload(ctx, d.scopes.Set) }
-
-// reload is Reload with how the scopes that may come and go are put in force.
-func (d *Daemon) reload(ctx context.Context, setScopes func(context.Context, scope.Config)) error {
+func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloads.Lock()
 	defer d.reloads.Unlock()
 	notify(d.log, reloading())
 	defer notify(d.log, sd.SdNotifyReady)
 	c, notices, err := d.load()
-	for _, n := range notices {
-		d.log.Warn(n.String())
-	}
 	if err != nil {
+		d.tell(notices)
 		return fmt.Errorf("the new configuration is refused, the running one stays:\n%w", err)
 	}
+	return d.put(ctx, c, notices, d.scopes.Set)
+}
+
+// put puts c into effect, the scopes by setScopes, and says what that comes to.
+// The caller holds reloads.
+func (d *Daemon) put(
+	ctx context.Context, c *config.Config, notices []config.Notice, setScopes func(context.Context, scope.Config),
+) error {
+	d.tell(notices)
 	var changed, restart []string
 	for _, ch := range config.Diff(d.config.Load(), c) {
 		changed = append(changed, ch.Name)
@@ -78,11 +82,18 @@ func (d *Daemon) reload(ctx context.Context, setScopes func(context.Context, sco
 	if err := d.apply(ctx, c, setScopes); err != nil {
 		return err
 	}
+	d.read = c
 	d.log.Info("reloaded", "changed", strings.Join(changed, " "))
 	return nil
 }
 
-// apply puts c into effect. The caller holds reloads.
+func (d *Daemon) tell(notices []config.Notice) {
+	for _, n := range notices {
+		d.log.Warn(n.String())
+	}
+}
+
+// apply swaps the running configuration for c. The caller holds reloads.
 func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(context.Context, scope.Config)) error {
 	was := d.config.Load()
 	// What needs a restart stays as it is until then.

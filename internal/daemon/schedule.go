@@ -17,7 +17,7 @@ import (
 // methods may be called concurrently: a reload may come at any time.
 type schedule struct {
 	cron *cron.Cron
-	ctx  context.Context // of the jobs; set by start
+	ctx  context.Context // of the jobs; set by run and start
 
 	mu      sync.Mutex
 	entries map[string]entry
@@ -80,12 +80,24 @@ func (s *schedule) restart() error {
 	return nil
 }
 
-// on reports whether the job is scheduled at all.
-func (s *schedule) on(name string) bool {
+// run runs the job now, if it is scheduled at all, and returns when it has
+// ended. It is for before start.
+func (s *schedule) run(ctx context.Context, name string) {
+	s.ctx = ctx
+	if job := s.wrapped(name); job != nil {
+		job.Run()
+	}
+}
+
+// wrapped is the job with its chain, nil when it is not scheduled.
+func (s *schedule) wrapped(name string) cron.Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.entries[name]
-	return ok
+	e, ok := s.entries[name]
+	if !ok {
+		return nil
+	}
+	return s.cron.Entry(e.id).WrappedJob
 }
 
 // next is when the job would have run for the first time after t.
