@@ -18,6 +18,8 @@ import (
 
 	"grantd/internal/config"
 	"grantd/internal/dcr"
+	api "grantd/internal/http"
+	"grantd/internal/store"
 	"grantd/internal/tenantsim"
 )
 
@@ -317,5 +319,47 @@ func TestClockJumps(t *testing.T) {
 		if got := c.jumped(start.Add(tt.wall+time.Second), time.Minute+tt.mono+time.Second); got != 0 {
 			t.Errorf("%s: jumped by %v afterwards", tt.name, got)
 		}
+	}
+}
+
+// A sync ends although strangers register without end, faster than Auth0's rate
+// limit allows to look at them; they are no concern of whoever asked for it.
+func TestSyncEndsAlthoughStrangersRegister(t *testing.T) {
+	for _, class := range []dcr.Class{dcr.Urgent, dcr.Background} {
+		t.Run(string(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBubble(t, tenantsim.Options{Plan: tenantsim.Free}, 3, "GRANTD_POLL_SCHEDULE=off")
+				b.serving = true
+				time.Sleep(10 * time.Minute)
+				for _, c := range b.tenant.Clients() {
+					for _, g := range b.tenant.Grants(c.ID) {
+						b.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+g.ID, nil)
+					}
+				}
+				strangers := 0
+				register := func() {
+					var s []dcr.Sighting
+					for range 20 {
+						strangers++
+						id := fmt.Sprintf("tpc_stranger%d", strangers)
+						s = append(s, dcr.Sighting{Kind: dcr.Registered, Class: class, ClientID: id, LogID: id, At: time.Now(), SourceIP: "192.0.2.1"})
+					}
+					if _, err := b.ledger.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: s}); err != nil {
+						t.Error(err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer cancel()
+				s, err := b.Sync(ctx, false, func(p api.Progress) {
+					if p.Due > 0 {
+						register()
+					}
+				})
+				if err != nil || s.Due != 3 || s.Clients[dcr.Ready] != 3 || len(s.Left) > 0 || strangers < 40 {
+					t.Errorf("%+v, %v; %d strangers", s, err, strangers)
+				}
+				b.stop()
+			})
+		})
 	}
 }
