@@ -119,28 +119,6 @@ func TestScheduleRun(t *testing.T) {
 	}
 }
 
-func TestMissedSweep(t *testing.T) {
-	d := &Daemon{schedule: newSchedule(slog.New(slog.DiscardHandler))}
-	hourly := func() {
-		t.Helper()
-		if err := d.schedule.set(sweepJob, "@every 1h", func(context.Context) {}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hourly()
-	for ago, want := range map[time.Duration]bool{61 * time.Minute: true, 59 * time.Minute: false, -5 * time.Hour: false} {
-		if got := d.missedSweep(time.Now().Add(-ago)); got != want {
-			t.Errorf("the last sweep %v ago: missed %v", ago, got)
-		}
-	}
-	if err := d.schedule.set(sweepJob, config.Off, nil); err != nil {
-		t.Fatal(err)
-	}
-	if d.missedSweep(time.Now().Add(-24 * time.Hour)) {
-		t.Error("a sweep was missed that is off")
-	}
-}
-
 // After a jump of the clock everything is planned anew, what failed is tried at
 // once, and the tenant is looked at.
 func TestClockJumped(t *testing.T) {
