@@ -54,9 +54,9 @@ type listed struct {
 const factsFresh = time.Minute
 
 // newSurvey reads what all clients share, and lists the audience's grants.
-func (r *Reconciler) newSurvey(ctx context.Context, l Lister) (*survey, error) {
+func (r *Reconciler) newSurvey(ctx context.Context, l Lister, s *Settings) (*survey, error) {
 	v := &survey{
-		r: r, lister: l, s: r.settings.Load(), at: r.now(),
+		r: r, lister: l, s: s, at: r.now(),
 		grants: map[string]grantEntry{}, members: map[string]map[string]struct{}{}, scopes: map[string][]string{},
 	}
 	var err error

@@ -94,15 +94,13 @@ type sweeping struct {
 func (s *Sweeper) sweep(ctx context.Context, blocked bool, progress func(Sweep)) (_ Sweep, err error) {
 	started := s.o.Now()
 	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, blocked: blocked, progress: progress}
-	if err := w.begin(ctx, s.o.Reconciler.settings.Load().Desired.Digest(), started, s.askedAt()); err != nil {
+	settings := s.o.Reconciler.settings.Load()
+	if err := w.begin(ctx, settings.Desired.Digest(), started, s.askedAt()); err != nil {
 		return Sweep{}, err
 	}
 	s.o.Reconciler.observed.prune(started)
-	if w.survey, err = s.o.Reconciler.newSurvey(ctx, s.o.Lister); err != nil {
+	if w.survey, err = s.o.Reconciler.newSurvey(ctx, s.o.Lister, settings); err != nil {
 		return Sweep{}, err
-	}
-	if w.s.Desired.Digest() != w.state.Digest {
-		return Sweep{}, errSettingsChanged
 	}
 	if err := w.clients(ctx, s.o.Wake); err != nil {
 		return w.result, err

@@ -69,7 +69,7 @@ func (r *Reconciler) Plan(ctx context.Context, l Lister, ledger PlanLedger, prog
 		return p, err
 	}
 	first := feeds[dcr.FeedSweep].LastSuccessAt.IsZero()
-	v, err := r.newSurvey(ctx, l)
+	v, err := r.newSurvey(ctx, l, r.settings.Load())
 	if err != nil {
 		return p, err
 	}
