@@ -2,12 +2,12 @@ package auth0
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
 
 	"github.com/auth0/go-auth0/v3/management"
-	"github.com/auth0/go-auth0/v3/management/core"
 
 	"grantd/internal/dcr"
 )
@@ -25,32 +25,35 @@ func (c *Client) UserGrant(ctx context.Context, clientID, audience string) (dcr.
 	if !dcr.ValidClientID(clientID) {
 		return dcr.Grant{}, false, invalid(opListGrants, "client id")
 	}
-	ctx = c.with(ctx, opListGrants)
-	page, err := c.grants.List(ctx, &management.ListClientGrantsRequestParameters{
-		ClientID:    &clientID,
-		Audience:    &audience,
-		SubjectType: management.ClientGrantSubjectTypeEnumUser.Ptr(),
-	})
-	for range maxPages {
-		switch {
-		case errors.Is(err, core.ErrNoPages):
-			return dcr.Grant{}, false, nil
-		case err != nil:
-			return dcr.Grant{}, false, result(opListGrants, err)
-		case page.Response == nil:
-			return dcr.Grant{}, false, badResponse(opListGrants, errNoID)
+	l := c.userGrants(audience)
+	l.query.Set("client_id", clientID)
+	for from, n := "", 0; n < maxPages; n++ {
+		p, err := c.readPage(ctx, l, from)
+		if err != nil {
+			return dcr.Grant{}, false, err
 		}
-		// The filter is Auth0's word; what is written to is our responsibility.
-		for _, r := range page.Results {
-			if r.GetClientID() != clientID || !forUsers(r, audience) {
+		for _, raw := range p.items {
+			r := &management.ClientGrantResponseContent{}
+			// The filter is Auth0's word; what is written to is our responsibility.
+			if json.Unmarshal(raw, r) != nil || r.GetClientID() != clientID || !forUsers(r, audience) {
 				continue
 			}
 			g, err := toGrant(opListGrants, r)
 			return g, err == nil, err
 		}
-		page, err = page.GetNextPage(ctx)
+		if from = p.next; from == "" {
+			return dcr.Grant{}, false, nil
+		}
 	}
 	return dcr.Grant{}, false, badResponse(opListGrants, errNoPages)
+}
+
+// userGrants is the list of an API's grants for users.
+func (c *Client) userGrants(audience string) listing {
+	return listing{
+		op: opListGrants, path: "/client-grants", name: "client_grants", byOffset: &c.grantsByOffset,
+		query: url.Values{"audience": {audience}, "subject_type": {dcr.SubjectUser}},
+	}
 }
 
 // forUsers reports whether users of one client reach the API by the grant.
@@ -71,10 +74,7 @@ func (c *Client) UserGrants(ctx context.Context, audience, from string) (GrantPa
 	if audience == "" {
 		return GrantPage{}, invalid(opListGrants, "audience") // it would be no filter
 	}
-	p, err := c.readPage(ctx, listing{
-		op: opListGrants, path: "/client-grants", name: "client_grants", byOffset: &c.grantsByOffset,
-		query: url.Values{"audience": {audience}, "subject_type": {dcr.SubjectUser}},
-	}, from)
+	p, err := c.readPage(ctx, c.userGrants(audience), from)
 	if err != nil {
 		return GrantPage{}, err
 	}

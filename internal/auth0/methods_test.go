@@ -23,7 +23,7 @@ func TestMethods(t *testing.T) {
 		ID: clientID, Name: "ChatGPT", AppType: "regular_web", TokenEndpointAuthMethod: "none",
 		GrantTypes: []string{"authorization_code"}, Callbacks: []string{"https://chatgpt.com/x"}, ThirdPartySecurityMode: dcr.Strict,
 	}
-	grantQuery := "audience=https%3A%2F%2Fmcp.example.com%2Fmcp&client_id=" + clientID + "&include_totals=true&subject_type=user&take=50"
+	grantQuery := "audience=https%3A%2F%2Fmcp.example.com%2Fmcp&client_id=" + clientID + "&subject_type=user&take=100"
 
 	tests := []struct {
 		name   string

@@ -275,7 +275,7 @@ func (e *Engine) swept(s reconcile.Sweep, err error) {
 			"clients", s.NotAdopted, "see", "grantd plan", "to_take_away", "grantd sync --adopt")
 	}
 	if s.Capped {
-		e.log.Warn("Auth0 lists the first 1,000 clients only; those beyond are read one by one, a bounded number a day")
+		e.log.Warn("Auth0 lists the first 1,000 clients or grants only; those beyond are read one by one, a bounded number a day")
 	}
 }
 

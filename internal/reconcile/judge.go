@@ -14,6 +14,8 @@ type judgement struct {
 	plan   plan.Plan  // what is to be written
 	// due: there is something to write, which is a worker's to do.
 	due bool
+	// unread: whether there is a grant must be read first.
+	unread bool
 }
 
 // judge holds what was seen of a client against the desired state, by the same

@@ -181,5 +181,10 @@ func (v *survey) observed(rec dcr.Record, l listed) plan.Observed {
 
 // judge holds one client against the desired state.
 func (v *survey) judge(rec dcr.Record, o plan.Observed) judgement {
-	return v.r.judge(v.s, v.holds, rec, withFacts(&o, slices.Clone(v.conns), v.api))
+	j := v.r.judge(v.s, v.holds, rec, withFacts(&o, slices.Clone(v.conns), v.api))
+	if !o.Grant.Known && len(j.plan.Grant.Steps) > 0 { // the list of grants ended before
+		j.unread, j.plan.Grant.Steps = true, nil
+		j.due = j.due && len(j.plan.Steps()) > 0
+	}
+	return j
 }

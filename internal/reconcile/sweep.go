@@ -45,7 +45,7 @@ type Sweep struct {
 	Waiting    int           `json:"waiting"`     // dry run, or no scopes known
 	NotAdopted int           `json:"not_adopted"` // with a grant that would be narrowed
 	Unlisted   int           `json:"unlisted"`    // recorded and not listed: read one by one
-	Capped     bool          `json:"capped"`      // Auth0 does not list all clients
+	Capped     bool          `json:"capped"`      // Auth0 does not list all clients or grants
 	Resumed    bool          `json:"resumed"`     // went on where one was interrupted
 	Took       time.Duration `json:"-"`
 }
@@ -84,6 +84,7 @@ type sweeping struct {
 	state    sweepState
 	first    bool // none has ever ended
 	blocked  bool // those are tried too that a person must look after
+	beyond   bool // there are clients that Auth0 does not list
 	result   Sweep
 	progress func(Sweep)
 }
@@ -170,7 +171,8 @@ func (w *sweeping) clients(ctx context.Context, wake func()) error {
 			return err
 		}
 		wake()
-		w.result.Capped = page.Capped
+		w.beyond = page.Capped
+		w.result.Capped = w.beyond || w.partial
 		w.progress(w.result)
 		if page.Next == "" {
 			return nil
@@ -231,10 +233,8 @@ func (w *sweeping) found(rec dcr.Record, l listed) (_ store.Swept, _ observation
 	rec.Cause.Digest = w.state.Digest
 	o := w.observed(rec, l)
 	j := w.judge(rec, o)
-	if !l.grant.Known && j.record.Phase != dcr.Refused {
-		j.due = true // whether there is a grant must be read
-	}
-	left := j.due && w.leave(rec)
+	j.due = j.due || j.unread && isNew // the others are read in their turn, like clients that no list shows
+	left := j.due && w.leave(rec) || j.unread && !j.due
 	j.due = j.due && !left
 	w.result.count(j, isNew)
 	return store.Swept{Record: j.record, ObservedAt: l.at, Due: j.due, DueAt: place(rec, w.r.now())},
@@ -295,6 +295,8 @@ func (w *sweeping) finish(ctx context.Context) error {
 	unknown := 0
 	if w.result.Capped {
 		w.state.Read += others
+	}
+	if w.beyond {
 		if unknown, err = w.strangers(ctx, cause, readsADay-w.state.Read); err != nil {
 			return err
 		}
@@ -309,7 +311,7 @@ func (w *sweeping) finish(ctx context.Context) error {
 }
 
 // strangers records clients beyond the end of Auth0's list that are known by
-// their grant alone, so that they are read. They return their number.
+// their grant alone, so that they are read, and returns their number.
 func (w *sweeping) strangers(ctx context.Context, cause dcr.Cause, limit int) (int, error) {
 	n := 0
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(w.grants)), 100) {
@@ -324,7 +326,7 @@ func (w *sweeping) strangers(ctx context.Context, cause dcr.Cause, limit int) (i
 			}
 			n++
 			rec := dcr.Record{
-				ClientID: id, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first, Cause: cause,
+				ClientID: id, Cause: cause,
 				GrantID: w.grants[id].id, // so that none is made in vain
 			}
 			found = append(found, store.Swept{Record: rec, ObservedAt: w.r.now(), Due: true, DueAt: w.r.now()})

@@ -86,7 +86,7 @@ func (r *Reconciler) Plan(ctx context.Context, l Lister, ledger PlanLedger, prog
 		for _, l := range found {
 			p.add(v, records[l.client.ID], l, first)
 		}
-		p.Capped, from, more = page.Capped, page.Next, page.Next != ""
+		p.Capped, from, more = page.Capped || v.partial, page.Next, page.Next != ""
 		progress(p.Sweep)
 	}
 	left, err := r.leftBehind(ctx, l, ledger, v.s.Desired.Audience)
