@@ -9,6 +9,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/plan"
 	"grantd/internal/reconcile"
 	"grantd/internal/store"
 	"grantd/internal/tenantsim"
@@ -31,6 +32,13 @@ func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	if r := w.record(id); r.Phase != dcr.Blocked || found.Blocked != 1 || found.Due != 0 {
 		t.Errorf("by the clock: %+v, %+v", r, found)
 	}
+	other := desire(t, func(d *plan.Desired) { d.Scopes = []string{"notes:write"} })
+	w.SetSettings(other)
+	w.runSweeper((*reconcile.Sweeper).Request)
+	if r := w.record(id); r.Phase != dcr.Pending {
+		t.Errorf("another desired state: %+v", r)
+	}
+	w.drain()
 	w.sweep()
 	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
 		t.Errorf("asked for: %+v", r)

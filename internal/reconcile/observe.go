@@ -20,7 +20,7 @@ var errClientGone = errors.New("auth0 does not know the client")
 // What a client never had is not asked for: a fresh one costs one GET, and its
 // grant is created outright; should one be there already, the 409 says so.
 func (j *job) observe(ctx context.Context) (plan.Observed, error) {
-	o := plan.Observed{Foreign: j.foreign(), Unread: j.rec.Unread}
+	o := plan.Observed{Foreign: j.rec.Unadopted, Unread: j.rec.Unread}
 	g, ctx := errgroup.WithContext(ctx)
 	start := func(f func() error) {
 		g.Go(func() error { return contain(j.log, f) })
@@ -50,10 +50,6 @@ func (j *job) observe(ctx context.Context) (plan.Observed, error) {
 	}
 	return o, nil
 }
-
-// foreign reports whether the client's grant, should it have one, is none of
-// grantd's making and not given to it either.
-func (j *job) foreign() bool { return j.rec.Unadopted && !j.rec.GrantMade }
 
 func (j *job) grant(ctx context.Context) (plan.Grant, error) {
 	g, ok, err := j.r.tenant.UserGrant(ctx, j.rec.ClientID, j.s.Desired.Audience)

@@ -172,10 +172,8 @@ func (v *survey) membersOf(ctx context.Context, connectionID string) (map[string
 
 // observed is what a worker would have read of the client.
 func (v *survey) observed(rec dcr.Record, l listed) plan.Observed {
-	made := rec.GrantMade && l.grant.Grant != nil && rec.GrantID == l.grant.Grant.ID
 	return plan.Observed{
-		Client: l.client, Grant: l.grant, Connections: l.conns,
-		Foreign: rec.Unadopted && !made, Unread: rec.Unread,
+		Client: l.client, Grant: l.grant, Connections: l.conns, Foreign: rec.Unadopted, Unread: rec.Unread,
 	}
 }
 

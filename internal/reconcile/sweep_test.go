@@ -115,6 +115,17 @@ func TestSweepConnects(t *testing.T) {
 			if want := (n + 99) / 100; kept && counts(w.calls())[listMembers] != want {
 				t.Errorf("the connection's clients were not listed in %d pages", want)
 			}
+			if kept { // and one that was kept is enabled again when somebody disables it
+				c, err := w.client.Connection(t.Context(), google)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/connections/"+c.ID+"/clients", []map[string]any{{"client_id": ids[0], "status": false}})
+				w.clock.advance(2 * time.Minute)
+				if again := w.sweep(); again.Due != 1 {
+					t.Errorf("disabled: %+v", again)
+				}
+			}
 			if !kept && w.record(ids[0]).Reason != dcr.ConnectionNotDomainLevel {
 				t.Errorf("reason %q", w.record(ids[0]).Reason)
 			}
@@ -181,6 +192,75 @@ func TestSweepReadsAgain(t *testing.T) {
 	}
 }
 
+// The clients of a connection are listed where that matters, and only there.
+func TestSweepListsMembersWhereTheyMatter(t *testing.T) {
+	tests := []struct {
+		name   string
+		mode   string
+		level  plan.ConnectionLevel
+		domain bool
+		evil   bool
+		want   int
+	}{
+		{name: "permissive", mode: tenantsim.Permissive, want: 1},
+		{name: "strict", mode: tenantsim.Strict},
+		{name: "to be promoted", mode: tenantsim.Permissive, level: plan.DomainLevel},
+		{name: "domain-level", mode: tenantsim.Permissive, domain: true},
+		{name: "refused", mode: tenantsim.Permissive, evil: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, setup{level: tt.domain, desired: func(d *plan.Desired) {
+				if tt.level != "" {
+					d.ConnectionLevel = tt.level
+				}
+			}})
+			for i := range 2 {
+				c := asDesired(i)
+				c.SecurityMode = tt.mode
+				if tt.evil {
+					c.Callbacks = []string{"https://evil.example/"}
+				}
+				w.tenant.AddClient(c)
+			}
+			w.sweep()
+			if got := counts(w.calls())[listMembers]; got != tt.want {
+				t.Errorf("listed %d times, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// The ledger learns of another grant when the sweep sees it, not when it is put
+// right: the log tells of edits by the grant's id alone.
+func TestSweepNotesAnotherGrant(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.recorded(1)[0]
+	w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
+	other := w.tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: audience, Scopes: []string{"notes:read"}})
+	if s := w.sweep(); s.Due != 1 {
+		t.Errorf("%+v", s)
+	}
+	if r := w.record(id); r.GrantID != other.ID {
+		t.Errorf("grant %q, want %q", r.GrantID, other.ID)
+	}
+}
+
+// The loop is woken after each page, and in the end for what no list showed.
+func TestSweepWakesTheLoop(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	w.fill(150)
+	wakes := 0
+	s := w.sweeper(func(o *reconcile.SweeperOptions) { o.Wake = func() { wakes++ } })
+	if _, err := s.Sweep(t.Context(), func(s reconcile.Sweep) {
+		if want := (s.Listed + 99) / 100; wakes != want {
+			t.Errorf("woken %d times when %d were listed", wakes, s.Listed)
+		}
+	}); err != nil || wakes != 3 {
+		t.Errorf("woken %d times, %v", wakes, err)
+	}
+}
+
 // Clients never sighted are found, whoever made them; those that are none of
 // ours are recorded as refused and not touched.
 func TestSweepFindsStrangers(t *testing.T) {
@@ -208,6 +288,9 @@ func TestSweepFindsStrangers(t *testing.T) {
 	if r := w.record(evilID); r.Phase != dcr.Refused || r.Reason != dcr.CallbackNotAllowed || r.FirstSeenFeed != dcr.FeedSweep {
 		t.Errorf("%+v", r)
 	}
+	if w.log.has("refused client") {
+		t.Error("strangers are told of one by one")
+	}
 	if r := w.record(m2mID); r.Phase != dcr.Refused || r.Reason != dcr.MachineToMachine {
 		t.Errorf("%+v", r)
 	}
@@ -231,7 +314,7 @@ func TestSweepRefusesWhatTurnedBad(t *testing.T) {
 	id := w.recorded(1)[0]
 	w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/clients/"+id, map[string]any{"callbacks": []string{"https://evil.example/"}})
 	w.tenant.ResetCalls()
-	if s := w.sweep(); s.Refused != 1 {
+	if s := w.sweep(); s.Refused != 1 || !w.log.has("refused client") {
 		t.Errorf("%+v", s)
 	}
 	if r := w.record(id); r.Phase != dcr.Refused || r.Reason != dcr.CallbackNotAllowed {

@@ -32,7 +32,7 @@ func TestSweepBeyondTheEndOfTheList(t *testing.T) {
 					t.Errorf("a page beyond the end was asked for: %+v", c)
 				}
 			}
-			if got := counts(w.calls()); got[listClients] > 11 || got[getClient] != 300 {
+			if got := counts(w.calls()); got[listClients] > 11 || got[getClient] != 300 || got[createGrant] > 0 {
 				t.Errorf("calls %v", got)
 			}
 			// They are read again so many times a day: 300 were, as strangers.
@@ -49,6 +49,24 @@ func TestSweepBeyondTheEndOfTheList(t *testing.T) {
 				t.Errorf("the next day: %+v", again)
 			}
 		})
+	}
+}
+
+// However many clients are known by their grants alone, so many a day are read.
+func TestSweepBeyondTheEndOfTheListIsBounded(t *testing.T) {
+	s := domainLevel()
+	s.tenant.Quirks.ClientPaging = tenantsim.PagingRefused
+	w := newWorld(t, s)
+	w.fill(2100)
+	for i, want := range []int{1000, 0} {
+		if found := w.sweep(); found.Unlisted != want {
+			t.Errorf("sweep %d: %+v", i, found)
+		}
+		w.clock.advance(time.Hour)
+	}
+	w.clock.advance(24 * time.Hour)
+	if found := w.sweep(); found.Unlisted != 100 {
+		t.Errorf("the next day: %+v", found)
 	}
 }
 
@@ -123,4 +141,22 @@ func TestSweepAdopts(t *testing.T) {
 	w.sweep()
 	w.drain()
 	w.wantGrant(late, "notes:read", "notes:write")
+}
+
+// In a dry run a sweep plans by itself, and reads no client for that.
+func TestSweepDryRun(t *testing.T) {
+	s := domainLevel()
+	s.desired = func(d *plan.Desired) { d.DryRun = true }
+	w := newWorld(t, s)
+	id := w.fill(1, "notes:read")[0]
+	if found := w.sweep(); found.Waiting != 1 || found.Due != 0 {
+		t.Errorf("%+v", found)
+	}
+	w.drain()
+	if r := w.record(id); r.Reason != dcr.DryRun || len(r.Plan) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := w.tenant.Count(getClient) + len(w.tenant.Writes()); n > 0 {
+		t.Errorf("%d calls", n)
+	}
 }
