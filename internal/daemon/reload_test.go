@@ -225,3 +225,21 @@ func TestReloadAfterScopeWasGranted(t *testing.T) {
 	}
 	eventually(t, "the client is ready", func() bool { return report(t, r.Daemon).Clients.Ready == 1 })
 }
+
+// A connection that was promoted is seen by a reload at once, whatever is
+// remembered of it.
+func TestReloadAfterAConnectionWasPromoted(t *testing.T) {
+	r := startReloadable(t)
+	eventually(t, "the connection is known", func() bool { return r.tenant.Count("GET /connections") > 0 })
+	r.tenant.SetDomainLevel("google-oauth2", false)
+	if err := r.reload(t); err != nil {
+		t.Fatal(err)
+	}
+	r.onboard(t)
+	eventually(t, "the client is blocked", func() bool { return report(t, r.Daemon).Clients.Blocked == 1 })
+	r.tenant.SetDomainLevel("google-oauth2", true)
+	if err := r.reload(t); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the client is ready", func() bool { return report(t, r.Daemon).Clients.Ready == 1 })
+}
