@@ -189,22 +189,16 @@ func (s *Sweeper) run(ctx context.Context) {
 	s.next, s.mended = time.Time{}, false
 	s.mu.Unlock()
 	_, err := s.pass(ctx, mended, func(Sweep) {})
-	if ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil {
 		return
 	}
 	s.mu.Lock()
 	s.failures++
-	if err == nil {
-		s.failures = 0
-	} else {
-		s.mended = s.mended || mended
-	}
+	s.mended = s.mended || mended
 	wait := max(backoff(s.failures, sweepRetryMin, sweepRetryMax), retryAfter(err))
 	s.mu.Unlock()
-	if err != nil {
-		s.o.Logger.Warn("sweep failed", "error", messageOf(err), "again_in", wait.Round(time.Second))
-		s.want(s.o.Now().Add(wait))
-	}
+	s.o.Logger.Warn("sweep failed", "error", messageOf(err), "again_in", wait.Round(time.Second))
+	s.want(s.o.Now().Add(wait))
 }
 
 // Sweep makes a sweep of the whole tenant for a person, now or after the one
@@ -234,6 +228,11 @@ func (s *Sweeper) pass(ctx context.Context, blocked bool, progress func(Sweep)) 
 			found, err = s.sweep(auth0.WithCall(ctx, dcr.Background, ""), blocked, progress)
 			return err
 		})
+	}
+	if err == nil {
+		s.mu.Lock()
+		s.failures = 0
+		s.mu.Unlock()
 	}
 	if ctx.Err() == nil {
 		s.o.OnSwept(found, err)

@@ -329,6 +329,15 @@ func TestSweepFailing(t *testing.T) {
 		if len(at) != tries+3 {
 			t.Errorf("%d tries", len(at)-tries-1)
 		}
+		w.tenant.Faults(nil) // one for a person that goes well counts as well
+		if _, err := s.Sweep(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		s.Retry()
+		sleep(time.Second)
+		if len(at) != tries+4 {
+			t.Errorf("%d sweeps after one that went well", len(at)-tries-4)
+		}
 		stop()
 	})
 }
