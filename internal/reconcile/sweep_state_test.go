@@ -8,7 +8,6 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/plan"
-	"grantd/internal/reconcile"
 	"grantd/internal/tenantsim"
 )
 
@@ -55,34 +54,4 @@ func TestSweepInADryRun(t *testing.T) {
 	w.sweep()
 	w.drain()
 	w.wantGrant(id, "notes:delete", "notes:read", "notes:write")
-}
-
-// It begins anew where that was long ago, or for another desired state.
-func TestSweepResumesInTimeOnly(t *testing.T) {
-	for name, between := range map[string]func(*world){
-		"long ago": func(w *world) { w.clock.advance(time.Hour) },
-		"another state": func(w *world) {
-			w.SetSettings(desire(w.tb, func(d *plan.Desired) { d.Scopes = []string{"notes:read"} }))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, domainLevel())
-			w.recorded(300)
-			ctx, cancel := context.WithCancel(t.Context())
-			_, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
-				if s.Listed >= 200 {
-					cancel()
-				}
-			})
-			if err == nil {
-				t.Fatal("the sweep was not interrupted")
-			}
-			between(w)
-			ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			if s, err := w.sweeper().Sweep(ctx, nil); err != nil || s.Resumed || s.Listed != 300 {
-				t.Errorf("%+v, %v", s, err)
-			}
-		})
-	}
 }
