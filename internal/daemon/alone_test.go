@@ -68,7 +68,11 @@ func TestScopesOfCommandsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	entries, _, err := l.Journal(t.Context(), store.JournalQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)

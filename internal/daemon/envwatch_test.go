@@ -113,7 +113,7 @@ func (r *envRig) write(text string) {
 
 // inForce are the scopes that are granted, as the env file has them.
 func (r *envRig) inForce() string {
-	d := r.desired(r.Daemon.config.Load())
+	d := r.desired(r.config.Load())
 	return "TOOL_SCOPES=" + strings.Join(d.Scopes, " ") + "\n"
 }
 
