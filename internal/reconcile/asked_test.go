@@ -53,6 +53,38 @@ func TestSweepAskedForTriesBlockedAgain(t *testing.T) {
 	}
 }
 
+// Blocked clients are tried again for an edit also when the sweep that follows it
+// fails at first.
+func TestFollowFailsAtFirst(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.fill(1, "notes:read")[0]
+	w.tenant.SetScopes(ownID, without("update:client_grants")...)
+	w.tenant.RevokeTokens()
+	w.sweep()
+	w.drain()
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if strings.HasSuffix(r.URL.Path, "/client-grants") {
+			return tenantsim.Fault{Kind: tenantsim.InternalError}
+		}
+		return tenantsim.Fault{}
+	})
+	swept := make(chan error, 2)
+	s := w.sweeper(func(o *reconcile.SweeperOptions) { o.OnSwept = func(_ reconcile.Sweep, err error) { swept <- err } })
+	s.Follow()
+	defer w.running(s)()
+	if err := <-swept; err == nil {
+		t.Fatal("the sweep did not fail")
+	}
+	w.tenant.Faults(nil)
+	s.Resume()
+	if err := <-swept; err != nil {
+		t.Fatal(err)
+	}
+	if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
+		t.Errorf("%+v", r)
+	}
+}
+
 // listerWith does something once grants were listed.
 type listerWith struct {
 	reconcile.Lister

@@ -60,7 +60,9 @@ func TestSweepBeyondTheEndOfTheGrants(t *testing.T) {
 	if again := w.sweep(); again.Due != 1 {
 		t.Errorf("%+v", again)
 	}
+	w.calls()
 	w.drain()
+	w.wantCounts(map[string]int{getClient: 1, listGrants: 1, patchClient: 1})
 	w.SetSettings(desire(t, func(d *plan.Desired) { d.Scopes = []string{"notes:read"} }))
 	w.clock.advance(time.Hour)
 	w.sweep()

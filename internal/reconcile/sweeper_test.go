@@ -115,7 +115,10 @@ func TestSweepRetryGoesOn(t *testing.T) {
 func (w *world) interrupted() {
 	w.tb.Helper()
 	ctx, cancel := context.WithCancel(w.tb.Context())
-	if _, err := w.sweeper().Sweep(ctx, func(s reconcile.Sweep) {
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.OnSwept = func(reconcile.Sweep, error) { w.tb.Error("told of a sweep that was interrupted") }
+	})
+	if _, err := s.Sweep(ctx, func(s reconcile.Sweep) {
 		if s.Listed == 200 {
 			cancel()
 		}
@@ -323,9 +326,11 @@ func TestSweepFailing(t *testing.T) {
 		if len(at) != tries+1 {
 			t.Errorf("%d sweeps after one that went well", len(at)-tries-1)
 		}
-		fault(tenantsim.InternalError) // waits are short again
-		s.Request()
-		sleep(20 * time.Second)
+		fault(tenantsim.InternalError) // waits are short again, and nothing puts them off
+		s.Follow()
+		sleep(time.Second)
+		s.Follow()
+		sleep(19 * time.Second)
 		if len(at) != tries+3 {
 			t.Errorf("%d tries", len(at)-tries-1)
 		}

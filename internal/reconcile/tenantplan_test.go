@@ -8,6 +8,7 @@ import (
 	"grantd/internal/dcr"
 	"grantd/internal/plan"
 	"grantd/internal/reconcile"
+	"grantd/internal/tenantsim"
 )
 
 // A plan shows what a sweep would change, and changes nothing.
@@ -90,5 +91,58 @@ func TestTenantPlanLeftBehindByRefused(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, p.LeftBehind); diff != "" || p.Refused != 2 || p.Drift() {
 		t.Errorf("%s%+v of %s and %s", diff, p, mine, theirs)
+	}
+}
+
+// Grants of other audiences are left behind where grantd made them and they are
+// still there, and nobody else's is.
+func TestTenantPlanLeftBehindByAudience(t *testing.T) {
+	const former = "https://former.example.com/mcp"
+	w := newWorld(t, domainLevel())
+	w.tenant.AddAPI(former, "notes:read")
+	var grants []tenantsim.Grant
+	for i := range 4 {
+		id := w.tenant.AddClient(asDesired(i)).ID
+		grants = append(grants, w.tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: former, Scopes: []string{"notes:read"}}))
+	}
+	mine, edited, promoted, deleted := grants[0], grants[1], grants[2], w.tenant.AddClient(asDesired(4)).ID
+	about := func(id string, step dcr.StepKind, before, after map[string]any) dcr.JournalEntry {
+		return dcr.JournalEntry{ClientID: id, Change: dcr.Change{Step: step, Before: before, After: after, At: w.clock.now()}}
+	}
+	of := map[string]any{"audience": former}
+	if err := w.ledger.AddJournal(t.Context(),
+		about(mine.ClientID, dcr.StepGrant, nil, of),
+		about(edited.ClientID, dcr.StepGrant, of, of),
+		about(promoted.ClientID, dcr.StepPromote, nil, of),
+		about(deleted, dcr.StepGrant, nil, of),
+		about(mine.ClientID, dcr.StepGrant, nil, map[string]any{"audience": 7}),
+		about(mine.ClientID, dcr.StepGrant, nil, map[string]any{"audience": audience}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Plan(t.Context(), w.client, w.ledger, func(reconcile.Sweep) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []reconcile.LeftBehind{{
+		ClientID: mine.ClientID, GrantID: mine.ID, Audience: former, Scopes: []string{"notes:read"}, Reason: dcr.OtherAudience,
+	}}
+	if diff := cmp.Diff(want, p.LeftBehind); diff != "" {
+		t.Errorf("left behind (-want +got):\n%s", diff)
+	}
+	if n := counts(w.calls())[listGrants]; n != 2 {
+		t.Errorf("grants were listed %d times, want once for each audience", n)
+	}
+}
+
+// In a dry run a plan shows what would be changed all the same.
+func TestTenantPlanDryRun(t *testing.T) {
+	s := domainLevel()
+	s.desired = func(d *plan.Desired) { d.DryRun = true }
+	w := newWorld(t, s)
+	w.fill(1, "notes:read")
+	p, err := w.Plan(t.Context(), w.client, w.ledger, func(reconcile.Sweep) {})
+	if err != nil || !p.Drift() || !p.DryRun || p.Due != 1 || p.Waiting != 0 || len(p.Clients) != 1 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
