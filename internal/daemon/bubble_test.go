@@ -363,3 +363,31 @@ func TestSyncEndsAlthoughStrangersRegister(t *testing.T) {
 		})
 	}
 }
+
+// Clients that fail again and again have one turn each in a sync, however long
+// it takes to try them.
+func TestSyncGivesEachClientOneTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 100
+		b := newBubble(t, tenantsim.Options{Plan: tenantsim.Free}, n, "GRANTD_POLL_SCHEDULE=off")
+		b.serving = true
+		time.Sleep(10 * time.Minute)
+		for _, c := range b.tenant.Clients() {
+			for _, g := range b.tenant.Grants(c.ID) {
+				b.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/client-grants/"+g.ID, map[string]any{"scope": []string{"notes:read"}})
+			}
+		}
+		b.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+			if r.Method == http.MethodPatch {
+				return tenantsim.Fault{Kind: tenantsim.InternalError}
+			}
+			return tenantsim.Fault{}
+		})
+		began := time.Now()
+		s, err := b.Sync(t.Context(), false, func(api.Progress) {})
+		if took := time.Since(began); err != nil || s.Pending != n || took > 3*time.Minute {
+			t.Errorf("%d failed, in %v, %v", s.Pending, took, err)
+		}
+		b.stop()
+	})
+}

@@ -292,3 +292,17 @@ func TestSyncInterrupted(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// Whoever gives a command may have mended the credentials: they are tried at
+// once, whenever that would have been done by itself.
+func TestPlanTriesTheTokenAgain(t *testing.T) {
+	tenant, o := setup(t)
+	tenant.SetSecret("grantd", "another-secret")
+	d, stop := run(t, o)
+	defer stop()
+	eventually(t, "the token is refused twice", func() bool { return len(tenant.TokenRequests()) > 1 })
+	tenant.SetSecret("grantd", "management-secret")
+	if _, err := d.Plan(t.Context(), nobody); err != nil {
+		t.Error(err)
+	}
+}

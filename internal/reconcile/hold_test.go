@@ -27,6 +27,7 @@ func TestSeveralHolds(t *testing.T) {
 	short, long := fight("tpc_a", dcr.StepGrant, time.Minute), fight("", dcr.StepGrant, time.Hour)
 	other, over := fight("tpc_b", dcr.StepGrant, 2*time.Hour), fight("tpc_a", dcr.StepGrant, -1)
 	field := fight("tpc_a", dcr.StepPromote, time.Second)
+	mine := dcr.Hold{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Held, Until: now.Add(time.Second)}
 	all := dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held}
 	tests := []struct {
 		name  string
@@ -40,6 +41,7 @@ func TestSeveralHolds(t *testing.T) {
 		{"one without an end first", []dcr.Hold{all, long}, all, time.Hour},
 		{"another field ends earlier", []dcr.Hold{long, field}, long, time.Second},
 		{"of another reason", []dcr.Hold{all}, all, 0},
+		{"of another reason, ending earlier", []dcr.Hold{long, mine}, long, time.Hour},
 	}
 	for _, tt := range tests {
 		j, now := holdJob(tt.holds...)
