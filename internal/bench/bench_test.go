@@ -76,10 +76,14 @@ func BenchmarkRedelivery(b *testing.B) {
 	w.ready(rs...)
 	w.tenant.ResetCalls()
 	body := delivery(rs...)
+	var took times
 	for range rounds {
+		began := time.Now()
 		w.post(body)
+		took = append(took, time.Since(began))
 	}
 	b.ReportMetric(float64(len(w.tenant.Calls())), "calls")
+	took.report(b, "answered", 50, 99)
 }
 
 // BenchmarkHundred is 100 clients at once, in one delivery or in one each.
