@@ -32,6 +32,7 @@ func (p *progress) show(now api.Progress) {
 		p.end()
 		p.due = now.Due
 		p.bar = p.newBar(now.Due)
+		_ = p.bar.RenderBlank() // seen also if all is done at once
 	}
 	if now.Due > 0 {
 		_ = p.bar.Set(now.Done) // what cannot be drawn is not worth a word

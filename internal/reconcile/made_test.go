@@ -35,7 +35,7 @@ func TestNewGrantDeletedBeforeTheLedgerKnowsIt(t *testing.T) {
 			s := domainLevel()
 			s.transport = func(rt http.RoundTripper) http.RoundTripper {
 				return afterAnswer{rt, func(r *http.Request) {
-					if answered || deleted || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/client-grants") {
+					if answered || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/client-grants") || deleted {
 						return
 					}
 					deleted = true
