@@ -157,3 +157,43 @@ func sweepAndAWorker(t *testing.T, later time.Duration) {
 		t.Error("a conflict with our own write counts as a failure")
 	}
 }
+
+// sweptLedger does something once what a sweep found is kept.
+type sweptLedger struct {
+	*store.Ledger
+	then func()
+}
+
+func (l sweptLedger) SaveSwept(ctx context.Context, found []store.Swept) ([]uint64, error) {
+	seqs, err := l.Ledger.SaveSwept(ctx, found)
+	l.then()
+	return seqs, err
+}
+
+// A worker that comes between a page being kept and what was seen of it being
+// put aside waits for the latter, and need not look again.
+func TestWorkerComesWhileASweepSaves(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	id := w.recorded(1)[0]
+	w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
+	w.tenant.ResetCalls()
+	worked := make(chan dcr.Outcome, 1)
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.Ledger = sweptLedger{w.ledger, func() {
+			go func() { worked <- w.Reconcile(context.WithoutCancel(t.Context()), w.record(id)) }()
+			// Nobody can tell that the worker waits; only that it does not go on.
+			select {
+			case o := <-worked:
+				worked <- o
+			case <-time.After(50 * time.Millisecond):
+			}
+		}}
+	})
+	if _, err := s.Sweep(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.wantPhase(<-worked, dcr.Ready, "")
+	if n := w.tenant.Count(getClient); n > 0 {
+		t.Errorf("the client was read %d times though the sweep had seen it", n)
+	}
+}
