@@ -142,21 +142,3 @@ func TestSweepAdopts(t *testing.T) {
 	w.drain()
 	w.wantGrant(late, "notes:read", "notes:write")
 }
-
-// In a dry run a sweep plans by itself, and reads no client for that.
-func TestSweepDryRun(t *testing.T) {
-	s := domainLevel()
-	s.desired = func(d *plan.Desired) { d.DryRun = true }
-	w := newWorld(t, s)
-	id := w.fill(1, "notes:read")[0]
-	if found := w.sweep(); found.Waiting != 1 || found.Due != 0 {
-		t.Errorf("%+v", found)
-	}
-	w.drain()
-	if r := w.record(id); r.Reason != dcr.DryRun || len(r.Plan) != 1 {
-		t.Errorf("%+v", r)
-	}
-	if n := w.tenant.Count(getClient) + len(w.tenant.Writes()); n > 0 {
-		t.Errorf("%d calls", n)
-	}
-}
