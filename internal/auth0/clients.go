@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"net/url"
+	"strings"
 
 	"github.com/auth0/go-auth0/v3/management"
 
@@ -30,7 +31,7 @@ type ClientPage struct {
 
 // clientFields are what a dcr.Client is made of. Secrets are not among them.
 const clientFields = "client_id,name,is_first_party,global,app_type,token_endpoint_auth_method," +
-	"grant_types,callbacks,third_party_security_mode,external_client_id"
+	"grant_types,callbacks,third_party_security_mode,external_client_id,client_metadata"
 
 // ThirdPartyClients lists the third-party clients, at most 100 a page. from is
 // empty for the first page and the Next of the page before for all others,
@@ -94,5 +95,13 @@ func toClient(op, id string, r *management.GetClientResponseContent) (dcr.Client
 		Callbacks:               r.Callbacks,
 		ThirdPartySecurityMode:  dcr.SecurityMode(r.GetThirdPartySecurityMode()),
 		ExternalClientID:        r.GetExternalClientID(),
+		Off:                     switchedOff(r.GetClientMetadata()),
 	}, nil
+}
+
+// switchedOff reports whether the application's metadata has grantd=off, by
+// which an admin keeps grantd from it.
+func switchedOff(metadata management.ClientMetadata) bool {
+	v, ok := metadata["grantd"].(string)
+	return ok && strings.EqualFold(strings.TrimSpace(v), "off")
 }

@@ -339,7 +339,7 @@ func TestSmallerPages(t *testing.T) {
 // What is asked for, to the letter.
 func TestListRequests(t *testing.T) {
 	const fields = "client_id%2Cname%2Cis_first_party%2Cglobal%2Capp_type%2Ctoken_endpoint_auth_method%2C" +
-		"grant_types%2Ccallbacks%2Cthird_party_security_mode%2Cexternal_client_id"
+		"grant_types%2Ccallbacks%2Cthird_party_security_mode%2Cexternal_client_id%2Cclient_metadata"
 	tests := map[string]struct{ first, next, page string }{
 		"clients": {
 			"clients?fields=" + fields + "&include_fields=true&is_first_party=false&take=100",

@@ -42,6 +42,9 @@ type Config struct {
 	AllowedClients  []string             // GRANTD_ALLOWED_CLIENTS, as ordered, each once
 	Policy          policy.Policy        // the same, parsed
 	DryRun          bool                 // GRANTD_DRY_RUN
+	Revoke          bool                 // GRANTD_REVOKE
+	StormAfter      int                  // GRANTD_STORM_AFTER: eligible registrations in 10 minutes, 1 or more
+	StormHold       bool                 // GRANTD_STORM_HOLD
 
 	WebhookSecret         Secret // LOG_WEBHOOK_SECRET: at least 16 bytes
 	WebhookSecretPrevious Secret // LOG_WEBHOOK_SECRET_PREVIOUS: the same, or unset
@@ -53,6 +56,9 @@ type Config struct {
 
 	StateDir string // GRANTD_STATE_DIR
 	Socket   string // GRANTD_SOCKET
+
+	JournalMaxDays int // GRANTD_JOURNAL_MAX_DAYS: 1 or more
+	JournalMaxMiB  int // GRANTD_JOURNAL_MAX_MIB: 1 or more
 
 	PollSchedule  string // GRANTD_POLL_SCHEDULE: a spec cron.ParseStandard takes, or Off
 	SweepSchedule string // GRANTD_SWEEP_SCHEDULE: the same

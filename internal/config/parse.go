@@ -144,6 +144,20 @@ func flag(v Variable, at func(*Config) *bool) Variable {
 	return v
 }
 
+// number makes v read a whole number from 1 to most into the field at.
+func number(v Variable, at func(*Config) *int, most int) Variable {
+	v.parse = func(c *Config, raw string) error {
+		n, err := strconv.Atoi(strings.TrimSpace(raw))
+		if err != nil || n < 1 || n > most {
+			return wrong("write a number such as "+v.Default, "is not a whole number from 1 to %d", most)
+		}
+		*at(c) = n
+		return nil
+	}
+	v.show = func(c *Config) string { return strconv.Itoa(*at(c)) }
+	return v
+}
+
 func parseLevel(c *Config, raw string) error {
 	word, err := oneOf("debug", "info", "warn", "error")(raw)
 	if err != nil {

@@ -121,7 +121,21 @@ func policyVariables() []Variable {
 		Help:    "Registration is open to anybody, so grantd touches a client only if every one of its redirect URIs is on this list. Entries, separated by commas: the presets chatgpt, claude and mcp-inspector; an exact redirect URI; one with {id} for a single path segment of letters, digits, - and _; http://localhost:*/path or http://127.0.0.1:*/path for any port. any allows every third-party client there is, and is warned of at each start.",
 	}, func(c *Config) *[]string { return &c.AllowedClients }, splitCommas)
 	v.parse = parseAllowed
-	return []Variable{v}
+	return []Variable{
+		v,
+		flag(Variable{
+			Name: "GRANTD_REVOKE", Group: groupPolicy, Default: "false",
+			Help: "true: when a client that grantd made ready no longer fits this list (its redirect URIs were changed, or the list was), the scopes of its grant are taken away. Without it the client is refused with an alarm in the log, and keeps what it has. grantd revert gives the scopes back.",
+		}, func(c *Config) *bool { return &c.Revoke }),
+		number(Variable{
+			Name: "GRANTD_STORM_AFTER", Group: groupPolicy, Default: "20",
+			Help: "How many eligible clients may register in 10 minutes before it counts as a storm: an alarm is raised, and those beyond wait behind everything else. Nothing is lost.",
+		}, func(c *Config) *int { return &c.StormAfter }, 1_000_000),
+		flag(Variable{
+			Name: "GRANTD_STORM_HOLD", Group: groupPolicy, Default: "false",
+			Help: "true: those beyond are held until somebody releases them (grantd hold release --reason registration_storm). Anybody can register clients, and so stop yours from being served; that is why it is not the default.",
+		}, func(c *Config) *bool { return &c.StormHold }),
+	}
 }
 
 func feedVariables() []Variable {
@@ -180,7 +194,17 @@ func stateVariables() []Variable {
 		Help:     "Unix socket by which the commands reach the running daemon. " + "Its path may have " + strconv.Itoa(docSocketPath) + " bytes on Linux.",
 	}, func(c *Config) *string { return &c.Socket }, parseSocket)
 	socket.fallback = defaultSocket
-	return []Variable{dir, socket}
+	return []Variable{
+		dir, socket,
+		number(Variable{
+			Name: "GRANTD_JOURNAL_MAX_DAYS", Group: groupState, Default: "400",
+			Help: "How many days the journal of what grantd changed in Auth0 goes back. Older entries are forgotten.",
+		}, func(c *Config) *int { return &c.JournalMaxDays }, 36_500),
+		number(Variable{
+			Name: "GRANTD_JOURNAL_MAX_MIB", Group: groupState, Default: "64",
+			Help: "How much disk the journal may take, in MiB. Beyond it the oldest entries are forgotten.",
+		}, func(c *Config) *int { return &c.JournalMaxMiB }, 1_000_000),
+	}
 }
 
 func outputVariables() []Variable {

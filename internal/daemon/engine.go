@@ -208,7 +208,7 @@ func (e *Engine) desired(c *config.Config) plan.Desired {
 	return plan.Desired{
 		Audience: c.Audience, Scopes: scopes, ScopesUnknown: !known, ScopeMode: c.ScopeMode,
 		Connections: c.Connections, ConnectionLevel: c.ConnectionLevel,
-		Allowed: c.Policy.Rules(), DryRun: c.DryRun,
+		Allowed: c.Policy.Rules(), DryRun: c.DryRun, Revoke: c.Revoke,
 	}
 }
 

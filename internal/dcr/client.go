@@ -67,6 +67,7 @@ type Client struct {
 	Callbacks               []string
 	ThirdPartySecurityMode  SecurityMode // as sent; may be empty, see Mode
 	ExternalClientID        string       // the URL of a Client ID Metadata Document
+	Off                     bool         // its client_metadata has grantd=off: an admin wants it left alone
 }
 
 // Mode is the client's security mode. It asks the client itself and its id,

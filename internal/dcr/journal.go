@@ -16,6 +16,9 @@ const (
 	StepDomainLevel StepKind = "domain_level"
 	// StepGrant creates the client grant or sets its scopes.
 	StepGrant StepKind = "grant"
+	// StepRevoke takes every scope from the grant of a client that policy no
+	// longer allows.
+	StepRevoke StepKind = "revoke"
 	// StepScopes is no write to Auth0: a scope source reads otherwise than
 	// before. Its entry has no client.
 	StepScopes StepKind = "scopes"
@@ -29,6 +32,7 @@ type Change struct {
 	After         map[string]any `json:"after,omitempty"`
 	CorrelationID string         `json:"correlation_id,omitempty"`
 	At            time.Time      `json:"at,omitzero"`
+	Reverts       uint64         `json:"reverts,omitempty"` // the journal entry that it undoes
 }
 
 // JournalEntry is one write grantd made in Auth0, or one change of what it

@@ -99,6 +99,8 @@ type Record struct {
 	// Unadopted: its grant was there before grantd first swept the tenant. It is
 	// widened and never narrowed until a person says so.
 	Unadopted bool `json:"unadopted,omitempty"`
+	// Off: its client_metadata has grantd=off.
+	Off bool `json:"off,omitempty"`
 	// Unread: connections were enabled for it together with others, and it was
 	// not read back yet whether Auth0 kept them.
 	Unread bool `json:"unread,omitempty"`

@@ -5,13 +5,15 @@ import "time"
 // Feed is where sightings come from.
 type Feed string
 
-// The feeds, and FeedConfig, which only ever stands as a cause: a client that
-// is due because the configuration changed.
+// The feeds, and two that only ever stand as a cause: FeedConfig of a client that
+// is due because the configuration changed, FeedCommand of what a person asked
+// for.
 const (
 	FeedWebhook Feed = "webhook"
 	FeedPoll    Feed = "poll"
 	FeedSweep   Feed = "sweep"
 	FeedConfig  Feed = "config"
+	FeedCommand Feed = "command"
 )
 
 // SightingKind is the reason to look at a client.

@@ -43,6 +43,9 @@ type Desired struct {
 	ConnectionLevel ConnectionLevel `json:"connection_level"`
 	Allowed         []string        `json:"allowed"` // allow-list entries; they decide which clients are eligible
 	DryRun          bool            `json:"dry_run"`
+	// Revoke: a client that was brought to the desired state and that policy no
+	// longer allows loses the scopes of its grant.
+	Revoke bool `json:"revoke,omitempty"`
 }
 
 // Digest names the desired state: equal states have equal digests, whatever

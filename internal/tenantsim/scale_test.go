@@ -134,7 +134,7 @@ func BenchmarkSweep(b *testing.B) {
 }
 
 const clientList = "/api/v2/clients?is_first_party=false&take=100&include_fields=true&fields=" +
-	"client_id,name,is_first_party,global,app_type,token_endpoint_auth_method,grant_types,callbacks,third_party_security_mode,external_client_id"
+	"client_id,name,is_first_party,global,app_type,token_endpoint_auth_method,grant_types,callbacks,third_party_security_mode,external_client_id,client_metadata"
 
 func grantList() string {
 	return "/api/v2/client-grants?subject_type=user&take=100&audience=" + url.QueryEscape(audience)
