@@ -56,6 +56,30 @@ func TestReloadAppliesScopesAllowListAndSecrets(t *testing.T) {
 	}
 }
 
+// A shorter allow-list holds at once, though a gateway hangs whose scopes the
+// same reload asks for.
+func TestShorterAllowListDoesNotWaitForTheGateway(t *testing.T) {
+	g := newGateway(t)
+	g.offers(share)
+	w := newWorld(t, setup{env: []string{"TOOL_SCOPES_URL=" + g.URL}})
+	asked := make(chan struct{}, 10)
+	g.handle(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	w.reload("GRANTD_ALLOWED_CLIENTS=claude")
+	<-asked
+	mark := w.mark()
+	id := w.register("meanwhile").ID
+	w.await(id, "refused")
+	if n := w.writes(mark); n != 0 {
+		t.Errorf("%d writes", n)
+	}
+	if strings.Contains(w.daemon.Logged(), `"msg":"reloaded"`) {
+		t.Error("the reload did not wait for the gateway, so this shows nothing")
+	}
+}
+
 // A gateway that does not answer holds up a reload, and nothing else: deliveries
 // are taken, clients become ready, and a stop does not wait for it.
 func TestReloadWhileTheGatewayHangs(t *testing.T) {
