@@ -133,6 +133,8 @@ func (l *lookup) checkAdmin(c *Config) {
 	failed := slices.ContainsFunc(l.errs, func(e *FieldError) bool { return e.Name == "GRANTD_ADMIN_TOKEN" })
 	switch {
 	case c.AdminToken.IsSet():
+		v := Variable{Name: "GRANTD_ADMIN_TOKEN", Secret: true}
+		l.fail(v, l.places[v.Name], "", checkSecret(c.AdminToken.Reveal(), minSecretLen))
 		l.notice(name, "other machines can reach %s, and there is no TLS: the token crosses the network in the clear, unless a proxy encrypts it", c.AdminListen)
 	case !failed:
 		l.fail(Variable{Name: name}, l.places[name], quote(c.AdminListen), wrong("set GRANTD_ADMIN_TOKEN, or listen on 127.0.0.1", "can be reached by other machines, and there is no GRANTD_ADMIN_TOKEN"))

@@ -13,11 +13,14 @@ import (
 )
 
 // checkSecret refuses what could not survive an HTTP header, or was pasted with
-// something around it. It says nothing of the secret but its length.
+// something around it; and if it needs a length, what looks like an example. It
+// says nothing of the secret but its length.
 func checkSecret(s string, least int) error {
 	var errs []error
 	if len(s) < least {
-		errs = append(errs, wrong("make one with: openssl rand -hex 32", "has %d bytes, and needs at least %d", len(s), least))
+		errs = append(errs, wrong(makeSecret, "has %d bytes, and needs at least %d", len(s), least))
+	} else if least >= minSecretLen {
+		errs = append(errs, checkGuessable(s))
 	}
 	switch {
 	case strings.TrimSpace(s) != s:

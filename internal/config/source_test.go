@@ -163,7 +163,7 @@ func TestNotices(t *testing.T) {
 		{"twice", nil, "GRANTD_LISTEN=:1\nGRANTD_LISTEN=:2", []string{"GRANTD_LISTEN: set twice in grantd.env; line 2 counts, line 1 does not"}},
 		{"twice, the same", nil, "GRANTD_LISTEN=:1\nGRANTD_LISTEN=:1", nil},
 		{"login scopes", []string{"REQUIRED_SCOPES=profile mcp:connect openid"}, "", []string{"REQUIRED_SCOPES: openid, profile left out: not a scope of an API"}},
-		{"admin without TLS", []string{"GRANTD_ADMIN_LISTEN=0.0.0.0:1", "GRANTD_ADMIN_TOKEN=x"}, "", []string{"GRANTD_ADMIN_LISTEN: other machines can reach 0.0.0.0:1, and there is no TLS: the token crosses the network in the clear, unless a proxy encrypts it"}},
+		{"admin without TLS", []string{"GRANTD_ADMIN_LISTEN=0.0.0.0:1", "GRANTD_ADMIN_TOKEN=0123456789abcdef"}, "", []string{"GRANTD_ADMIN_LISTEN: other machines can reach 0.0.0.0:1, and there is no TLS: the token crosses the network in the clear, unless a proxy encrypts it"}},
 		{"previous is current", []string{"LOG_WEBHOOK_SECRET_PREVIOUS=" + webhookSecret}, "", []string{"LOG_WEBHOOK_SECRET_PREVIOUS: equals LOG_WEBHOOK_SECRET; empty it"}},
 	} {
 		t.Run(tt.about, func(t *testing.T) {

@@ -9,14 +9,13 @@ import (
 
 // The groups of the table.
 const (
-	groupTenant   = "Auth0 tenant"
-	groupDesired  = "What every eligible client shall have"
-	groupPolicy   = "Which clients may be touched"
-	groupFeeds    = "How grantd hears of clients"
-	groupListen   = "Listeners"
-	groupState    = "State"
-	groupOutput   = "Logs and limits"
-	minWebhookLen = 16
+	groupTenant  = "Auth0 tenant"
+	groupDesired = "What every eligible client shall have"
+	groupPolicy  = "Which clients may be touched"
+	groupFeeds   = "How grantd hears of clients"
+	groupListen  = "Listeners"
+	groupState   = "State"
+	groupOutput  = "Logs and limits"
 )
 
 // Variables is the table of variables, in the order of the documentation.
@@ -39,13 +38,13 @@ func tenantVariables() []Variable {
 		}, func(c *Config) *string { return &c.Domain }, parseDomain),
 		text(Variable{
 			Name: "MGMT_CLIENT_ID", Group: groupTenant,
-			Required: true, Restart: true, Example: "fT0cVYpKe8JrRj5xQ2bWnAz4uLsGhD7m",
-			Help:    "Client ID of the machine-to-machine application that grantd logs in with. docs/auth0-setup.md lists the permissions it needs.",
+			Required: true, Example: "fT0cVYpKe8JrRj5xQ2bWnAz4uLsGhD7m",
+			Help:    "Client ID of the machine-to-machine application that grantd logs in with. docs/auth0-setup.md lists the permissions it needs. Change it together with MGMT_CLIENT_SECRET.",
 			missing: "copy it from the Settings of the machine-to-machine application",
 		}, func(c *Config) *string { return &c.ClientID }, parseClientID),
 		hidden(Variable{
 			Name: "MGMT_CLIENT_SECRET", Group: groupTenant, Required: true,
-			Help:    "Client secret of the same application.",
+			Help:    "Client secret of the same application. To rotate it: rotate it in Auth0, write the new one here, reload. Until the new one brings a token, grantd goes on with the token it has.",
 			missing: "set it, or MGMT_CLIENT_SECRET_FILE, or the systemd credential mgmt_client_secret",
 		}, func(c *Config) *Secret { return &c.ClientSecret }, 1),
 		func() Variable {
@@ -142,13 +141,13 @@ func feedVariables() []Variable {
 	return []Variable{
 		hidden(Variable{
 			Name: "LOG_WEBHOOK_SECRET", Alias: "WEBHOOK_SHARED_SECRET", Group: groupFeeds, Required: true,
-			Help:    "What Auth0's log stream must send as its Authorization header, with or without the word Bearer before it. At least 16 bytes; openssl rand -hex 32 prints a good one.",
-			missing: "make one with: openssl rand -hex 32",
-		}, func(c *Config) *Secret { return &c.WebhookSecret }, minWebhookLen),
+			Help:    "What Auth0's log stream must send as its Authorization header, with or without the word Bearer before it. At least 16 bytes, and none that looks like an example; openssl rand -hex 32 prints a good one.",
+			missing: makeSecret,
+		}, func(c *Config) *Secret { return &c.WebhookSecret }, minSecretLen),
 		hidden(Variable{
 			Name: "LOG_WEBHOOK_SECRET_PREVIOUS", Group: groupFeeds,
 			Help: "Accepted too. To rotate the secret without losing a delivery: move the old one here, set the new one, reload, change the log stream, then empty this.",
-		}, func(c *Config) *Secret { return &c.WebhookSecretPrevious }, minWebhookLen),
+		}, func(c *Config) *Secret { return &c.WebhookSecretPrevious }, minSecretLen),
 		text(Variable{
 			Name: "GRANTD_WEBHOOK_PATH", Group: groupFeeds, Default: "/auth0-log-webhook", Restart: true,
 			Help: "Path of the webhook on the public listener.",
@@ -176,7 +175,7 @@ func listenVariables() []Variable {
 		}, func(c *Config) *string { return &c.AdminListen }),
 		hidden(Variable{
 			Name: "GRANTD_ADMIN_TOKEN", Group: groupListen,
-			Help: "What the admin listener asks for, as a bearer token or as the password of basic authentication. Without one it answers only requests for localhost, 127.0.0.1 and [::1].",
+			Help: "What the admin listener asks for, as a bearer token or as the password of basic authentication. Without one it answers only requests for localhost, 127.0.0.1 and [::1]. Where other machines can reach the listener, it needs at least 16 bytes, and none that looks like an example.",
 		}, func(c *Config) *Secret { return &c.AdminToken }, 1),
 	}
 }
