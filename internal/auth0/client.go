@@ -149,8 +149,9 @@ func (c *Client) Run(ctx context.Context) { c.guard.run(ctx) }
 // Renew fetches a token at once, whatever the guard's waits.
 func (c *Client) Renew(ctx context.Context) error { return c.guard.renew(ctx) }
 
-// SetCredentials changes the application that tokens are asked for as. Calls
-// under way end with the old token.
+// SetCredentials changes the application, or its secret, that tokens are asked
+// for with. The token at hand serves until the new credentials bring another;
+// Renew asks for that at once.
 func (c *Client) SetCredentials(clientID, secret string) {
 	c.guard.setCredentials(credentials{clientID, secret})
 }
@@ -161,7 +162,7 @@ func (c *Client) Close() { c.guard.close() }
 
 // TokenStatus is how the token stands, for health.
 type TokenStatus struct {
-	OK          bool       // there is a token and it is accepted
+	OK          bool       // there is a token, it is accepted, and the present credentials brought it
 	Reason      dcr.Reason // why there is none: dcr.TokenRefused, dcr.TokenUnavailable, dcr.Unauthorized; empty when OK or not tried
 	LastErrorAt time.Time  // zero when it never failed
 	NextTryAt   time.Time  // when a refused or lacking token is asked for again; zero when it is not
@@ -185,7 +186,7 @@ func (c *Client) TokenStatus() TokenStatus {
 	case g.rejected > 1:
 		s.Reason = dcr.Unauthorized
 	default:
-		s.OK = g.tok.valid(g.now())
+		s.OK = g.tok.valid(g.now()) && !g.old
 	}
 	return s
 }

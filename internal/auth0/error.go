@@ -96,14 +96,14 @@ const (
 
 // statusError makes an *Error of an answer other than 2xx. The body is JSON of
 // the Management API or of the OAuth endpoints, or HTML from the edge.
-func statusError(op string, resp *http.Response, body []byte, now time.Time) *Error {
+func statusError(op string, resp *http.Response, body []byte, now time.Time, m mask) *Error {
 	var b errorBody
 	_ = json.Unmarshal(body, &b) // what cannot be read stays empty
 	e := &Error{
 		Op:      op,
 		Status:  resp.StatusCode,
-		Code:    clean(first(string(b.ErrorCode), string(b.Error)), maxCode),
-		Message: clean(first(string(b.Message), string(b.Description)), maxMessage),
+		Code:    clean(m.hide(first(string(b.ErrorCode), string(b.Error))), maxCode),
+		Message: clean(m.hide(first(string(b.Message), string(b.Description))), maxMessage),
 	}
 	if b.ErrorCode == "" && b.Description == "" {
 		e.Code = "" // there, error is only the name of the status

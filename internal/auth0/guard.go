@@ -32,6 +32,7 @@ type guard struct {
 	mu        sync.Mutex
 	creds     credentials
 	tok       token
+	old       bool            // tok was brought by credentials that were replaced since
 	opened    bool            // the file was looked at
 	checked   bool            // a token lacking a needed scope was tried to be renewed
 	failed    *Error          // why the last fetch failed; nil when it succeeded
@@ -90,12 +91,14 @@ func (g *guard) current(ctx context.Context) (token, error) {
 	now := g.now()
 	if !g.opened {
 		g.opened = true
-		g.tok, _ = g.file.load(g.creds, now)
+		if kept, ok := g.file.load(g.creds, now); ok {
+			g.tok, g.old = kept, false
+		}
 	}
 	t := g.tok
 	lacking := !g.checked && slices.ContainsFunc(g.needs, func(s string) bool { return !t.allows([]string{s}) })
 	switch {
-	case t.fresh(now) && !lacking:
+	case t.fresh(now) && !lacking && !g.old:
 		g.mu.Unlock()
 		return t, nil
 	case now.Before(g.next):
@@ -252,7 +255,7 @@ func (g *guard) settle(f *fetch) (changed bool) {
 	if !disputed && (changed || len(g.missing) == 0) {
 		g.attempts = 0
 	}
-	g.tok, g.failed, g.refused = f.tok, nil, false
+	g.tok, g.old, g.failed, g.refused = f.tok, false, nil, false
 	g.next = time.Time{}
 	if len(g.missing) > 0 {
 		g.attempts++
@@ -313,8 +316,10 @@ func (g *guard) renew(ctx context.Context) error {
 	return err
 }
 
-// setCredentials changes whose token it is. What is known of the old one's is
-// forgotten.
+// setCredentials changes what tokens are asked for with. The old credentials are
+// not used again; the token that they brought serves, as it does while a renewal
+// fails, until the new ones bring one: a new secret with a typing error costs
+// nothing before that token expires. What else is known of it is forgotten.
 func (g *guard) setCredentials(c credentials) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -322,7 +327,7 @@ func (g *guard) setCredentials(c credentials) {
 		return
 	}
 	g.creds, g.fetching, g.failed = c, nil, nil
-	g.tok, g.opened, g.checked = token{}, false, false
+	g.old, g.opened, g.checked = g.tok.value != "", false, false
 	g.attempts, g.next, g.rejected, g.rejectEnd = 0, time.Time{}, 0, time.Time{}
 	clear(g.missing)
 	g.wake()

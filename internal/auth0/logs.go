@@ -53,7 +53,7 @@ func (c *Client) JWKS(ctx context.Context) error {
 	if err != nil {
 		return result(opGetJWKS, err)
 	}
-	resp, failed := c.transport.exchange(req, opGetJWKS)
+	resp, failed := c.transport.exchange(req, opGetJWKS, mask{})
 	if failed != nil {
 		return failed
 	}

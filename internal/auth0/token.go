@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -98,9 +99,9 @@ func (i issuer) fetch(ctx context.Context, c credentials) (token, *Error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 
-	resp, failed := i.transport.exchange(req, opGetToken)
+	resp, failed := i.transport.exchange(req, opGetToken, mask{c.secret, "[secret]"})
 	if failed != nil {
-		return token{}, tokenError(failed, c)
+		return token{}, failed
 	}
 	var answer struct {
 		AccessToken text    `json:"access_token"`
@@ -125,12 +126,29 @@ func (i issuer) fetch(ctx context.Context, c credentials) (token, *Error) {
 	return t, nil
 }
 
-// tokenError keeps the secret out of the error.
-func tokenError(e *Error, c credentials) *Error {
-	if c.secret != "" {
-		e.Message = strings.ReplaceAll(e.Message, c.secret, "[secret]")
+// mask keeps a secret text out of what others say.
+type mask struct{ text, as string }
+
+// String hides the text from every way of printing.
+func (mask) String() string { return "[mask]" }
+
+// GoString hides the text from %#v.
+func (mask) GoString() string { return "[mask]" }
+
+// hide replaces the text, also as it stands in a URL, a form or JSON. It wants
+// words that are not cut yet: half a secret would not be known again.
+func (m mask) hide(s string) string {
+	if m.text == "" {
+		return s
 	}
-	return e
+	forms := []string{m.text, url.QueryEscape(m.text), url.PathEscape(m.text)}
+	if quoted, err := json.Marshal(m.text); err == nil {
+		forms = append(forms, strings.Trim(string(quoted), `"`))
+	}
+	for _, form := range forms {
+		s = strings.ReplaceAll(s, form, m.as)
+	}
+	return s
 }
 
 // tokenReason tells a refusal from a passing failure, status 0 being no answer.

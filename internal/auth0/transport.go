@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"grantd/internal/budget"
@@ -99,22 +98,19 @@ func (t *transport) limited(req *http.Request, op operation, tok token) (*http.R
 		return nil, transportError(op.name, fmt.Errorf("wait for the rate limit: %w", err))
 	}
 	req.Header.Set("Authorization", "Bearer "+tok.value)
-	resp, failed := t.exchange(req, op.name)
+	resp, failed := t.exchange(req, op.name, mask{tok.value, "[token]"})
 	if resp != nil {
 		ticket.Done(resp.StatusCode, resp.Header)
 	} else {
 		ticket.Done(0, nil)
 	}
-	if failed != nil {
-		failed.Message = strings.ReplaceAll(failed.Message, tok.value, "[token]")
-		return nil, failed
-	}
-	return resp, nil
+	return resp, failed
 }
 
 // exchange makes one request within the deadline of a call and reads the
-// answer. The answer is returned with an error, too, if there was one.
-func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Error) {
+// answer. The answer is returned with an error, too, if there was one. What m
+// masks went out with the request and may come back in an error.
+func (t *transport) exchange(req *http.Request, op string, m mask) (*http.Response, *Error) {
 	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
 	defer cancel()
 	if t.agent != "" {
@@ -122,7 +118,7 @@ func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Err
 	}
 
 	start := t.now()
-	resp, failed := t.roundTrip(req.WithContext(ctx), op)
+	resp, failed := t.roundTrip(req.WithContext(ctx), op, m)
 	if failed != nil && op == opGetToken {
 		failed.Reason = tokenReason(failed.Status)
 	}
@@ -136,7 +132,7 @@ func (t *transport) exchange(req *http.Request, op string) (*http.Response, *Err
 	return resp, failed
 }
 
-func (t *transport) roundTrip(req *http.Request, op string) (*http.Response, *Error) {
+func (t *transport) roundTrip(req *http.Request, op string, m mask) (*http.Response, *Error) {
 	resp, err := t.http.Do(req)
 	if err != nil {
 		return nil, transportError(op, err)
@@ -145,7 +141,7 @@ func (t *transport) roundTrip(req *http.Request, op string) (*http.Response, *Er
 
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what arrived will do
-		return resp, statusError(op, resp, body, t.now())
+		return resp, statusError(op, resp, body, t.now(), m)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {

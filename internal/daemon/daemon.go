@@ -104,9 +104,10 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 // feeds makes the poller.
 func (d *Daemon) feeds() {
 	d.poller = feed.NewPoller(feed.PollerOptions{
-		Intake: d.intake(), Logs: d.tenant, Checkpoints: d.ledger, Logger: d.log, OwnClientID: d.config.Load().ClientID,
-		OnPolled: func(p feed.Polled) { d.health.Polled(p.Reason) },
-		OnGap:    func(string) { d.sweeper.Request() },
+		Intake: d.intake(), Logs: d.tenant, Checkpoints: d.ledger, Logger: d.log,
+		OwnClientID: func() string { return d.config.Load().ClientID },
+		OnPolled:    func(p feed.Polled) { d.health.Polled(p.Reason) },
+		OnGap:       func(string) { d.sweeper.Request() },
 	})
 }
 

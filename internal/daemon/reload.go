@@ -98,7 +98,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	was := d.config.Load()
 	// What needs a restart stays as it is until then.
 	now := *c
-	now.Domain, now.ClientID, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.ClientID, was.Audience, was.MgmtURL, was.StateDir, was.Socket
+	now.Domain, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.Audience, was.MgmtURL, was.StateDir, was.Socket
 	now.Listen, now.AdminListen, now.WebhookPath, now.LogFormat = was.Listen, was.AdminListen, was.WebhookPath, was.LogFormat
 	c = &now
 
@@ -127,11 +127,11 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 }
 
 // retryAtOnce does not wait for the token guard: whoever reloads has mended
-// something.
+// something, or has rotated the credentials.
 func (d *Daemon) retryAtOnce(ctx context.Context) {
 	if s := d.tenant.TokenStatus(); !s.OK || !s.NextTryAt.IsZero() {
 		if err := d.tenant.Renew(ctx); err != nil {
-			d.log.Warn("renew token", "error", err)
+			d.log.Error("renew token", "error", hinted(err), "token_until", s.ExpiresAt)
 			return
 		}
 	}

@@ -170,7 +170,7 @@ func TestReloadLogLevel(t *testing.T) {
 func TestReloadNamesRestarts(t *testing.T) {
 	r := startReloadable(t)
 	changes := map[string]string{
-		"MGMT_CLIENT_ID": "other", "GRANTD_LISTEN": "127.0.0.1:1", "GRANTD_ADMIN_LISTEN": "127.0.0.1:1",
+		"GRANTD_LISTEN": "127.0.0.1:1", "GRANTD_ADMIN_LISTEN": "127.0.0.1:1",
 		"GRANTD_WEBHOOK_PATH": "/elsewhere", "GRANTD_STATE_DIR": t.TempDir(), "GRANTD_LOG_FORMAT": "json",
 		"OAUTH_AUDIENCE": "https://other.example.com/", "MGMT_DOMAIN": "other.us.auth0.com",
 		"GRANTD_MGMT_URL": "http://127.0.0.1:1", "GRANTD_SOCKET": t.TempDir() + "/s",

@@ -30,8 +30,9 @@ type PollerOptions struct {
 	Logs        LogSearcher
 	Checkpoints Checkpoints
 	// OwnClientID is the application that grantd itself logs in with: what it
-	// writes is left out of the search. One that is no client id is not used.
-	OwnClientID string
+	// writes is left out of the search. It is asked before every search; nil, or
+	// one that is no client id, leaves nothing out.
+	OwnClientID func() string
 	// Overlap is how far behind the checkpoint a poll begins: search is
 	// eventually consistent, and an entry that comes to light later than this
 	// can be missed. 0 means 2 minutes.
@@ -106,8 +107,8 @@ func NewPoller(o PollerOptions) *Poller {
 	if o.OnGap == nil {
 		o.OnGap = func(string) {}
 	}
-	if !dcr.ValidClientID(o.OwnClientID) {
-		o.OwnClientID = ""
+	if o.OwnClientID == nil {
+		o.OwnClientID = func() string { return "" }
 	}
 	return &Poller{opt: o}
 }
@@ -151,7 +152,7 @@ func pollReason(err error) dcr.Reason {
 // https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax
 func query(from time.Time, own string) string {
 	calls := "type:" + managementCall
-	if own != "" {
+	if dcr.ValidClientID(own) {
 		calls = "(" + calls + ` AND NOT client_id:"` + own + `")`
 	}
 	return "(type:" + failedLogin + " OR " + calls + ") AND date:[" + stamp(from) + " TO *]"

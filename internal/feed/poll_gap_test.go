@@ -21,7 +21,7 @@ func TestPollLeavesOwnCallsOut(t *testing.T) {
 		{strings.Repeat("x", 129), without},
 	} {
 		pt := newPollTest(t)
-		pt.start(func(o *feed.PollerOptions) { o.OwnClientID = tt.own })
+		pt.start(func(o *feed.PollerOptions) { o.OwnClientID = func() string { return tt.own } })
 		pt.tick(t)
 		if got := pt.log.queries[0].Q; got != tt.want {
 			t.Errorf("own client %q: query %s, want %s", tt.own, got, tt.want)

@@ -141,7 +141,7 @@ func (p *polling) search(ctx context.Context) (Result, error) {
 	}
 	p.calls++
 	body, err := p.opt.Logs.SearchLogs(auth0.WithCall(ctx, class, ""), auth0.LogQuery{
-		Q: query(p.from, p.opt.OwnClientID), Page: p.page, PerPage: perPage, Sort: "date:1",
+		Q: query(p.from, p.opt.OwnClientID()), Page: p.page, PerPage: perPage, Sort: "date:1",
 	})
 	if err != nil {
 		return Result{}, err

@@ -41,7 +41,7 @@ func newTenantTest(t testing.TB, scopes ...string) *tenantTest {
 // poller makes a new Poller, as a restart does.
 func (tt *tenantTest) poller() {
 	tt.Poller = feed.NewPoller(feed.PollerOptions{
-		Intake: tt.Intake, Logs: tt.api, Checkpoints: tt.ledger, Now: tt.clock.now, OwnClientID: "m2m",
+		Intake: tt.Intake, Logs: tt.api, Checkpoints: tt.ledger, Now: tt.clock.now, OwnClientID: func() string { return "m2m" },
 		OnPolled: func(p feed.Polled) { tt.polled = append(tt.polled, p) },
 	})
 }

@@ -98,7 +98,7 @@ func (t *Tracker) Checks(ctx context.Context) []Check { return t.state(ctx).chec
 
 func (s state) checks() []Check {
 	list := []Check{
-		{Code: dcr.TokenRefused, Severity: Down, Failing: s.mgmt.refused},
+		{Code: dcr.TokenRefused, Severity: s.tokenSeverity(), Failing: s.mgmt.refused},
 		{Code: dcr.ManagementFailing, Severity: Down, Failing: s.managementFailing()},
 		{Code: dcr.LedgerUnavailable, Severity: Degraded, Unready: true, Failing: s.ledgerErr != nil},
 		{Code: dcr.JWKSUnreachable, Severity: Degraded, Failing: s.jwks.tried && !s.jwks.reachable},
@@ -122,6 +122,14 @@ func (s state) checks() []Check {
 		}
 	}
 	return list
+}
+
+// tokenSeverity: while the last token still serves nothing is down yet.
+func (s state) tokenSeverity() Severity {
+	if s.mgmt.ok {
+		return Degraded
+	}
+	return Down
 }
 
 // managementFailing: the first failure after a success starts the clock, and

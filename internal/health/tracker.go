@@ -147,8 +147,10 @@ func declined(status int) bool {
 	}
 }
 
+// succeeded leaves refused as it is: an old token may serve while there is no
+// other to be had.
 func (m *management) succeeded(now time.Time) {
-	m.lastSuccess, m.failingSince, m.ok, m.refused = now, time.Time{}, true, false
+	m.lastSuccess, m.failingSince, m.ok = now, time.Time{}, true
 }
 
 func (m *management) failed(now time.Time, c Call) {
