@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,62 @@ func TestSevenScopesSuffice(t *testing.T) {
 	fresh := w.register("second")
 	w.await(fresh.ID, "ready")
 	w.usable(fresh.ID, "notes:read", "notes:share", "notes:write")
+}
+
+// What SECURITY.md says of running with fewer scopes, and it names all there are.
+func TestFewerScopes(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range allScopes() {
+		if !strings.Contains(string(doc), "| `"+scope+"` |") {
+			t.Errorf("SECURITY.md does not say what %s allows", scope)
+		}
+	}
+	least := []string{"read:clients", "update:clients", "read:connections", "read:client_grants", "create:client_grants", "update:client_grants"}
+	t.Run("the least", func(t *testing.T) {
+		w := newWorld(t, setup{scopes: least})
+		c := w.register("first")
+		w.await(c.ID, "ready")
+		w.usable(c.ID, "notes:read", "notes:write")
+		w.reload("TOOL_SCOPES=notes:read")
+		w.eventually("the grant is repaired", func() bool {
+			g, ok := w.tenant.UserGrant(c.ID, audience)
+			return ok && slices.Equal(g.Scopes, []string{"notes:read"})
+		})
+		w.await(c.ID, "ready")
+	})
+	t.Run("without read:logs", func(t *testing.T) {
+		w := newWorld(t, setup{scopes: without(allScopes(), "read:logs"), env: []string{"GRANTD_POLL_SCHEDULE=@every 1s"}})
+		w.await(w.register("first").ID, "ready")
+		w.eventually("it is said", func() bool { return slices.Contains(w.health().Reasons, "poll_missing_scope") })
+		if s := w.health().Status; s != "degraded" {
+			t.Errorf("status %q", s)
+		}
+	})
+	t.Run("without update:clients, as it should be already", func(t *testing.T) {
+		w := newWorld(t, setup{scopes: without(allScopes(), "update:clients"), noStream: true})
+		c := w.register("first")
+		status, answer := w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/clients/"+c.ID, map[string]any{"app_type": "regular_web"})
+		if status != 200 {
+			t.Fatalf("PATCH: %d %s", status, answer)
+		}
+		w.post(body(w.lines()))
+		w.await(c.ID, "ready")
+	})
+	t.Run("looking only", func(t *testing.T) {
+		w := newWorld(t, setup{
+			scopes: []string{"read:clients", "read:connections", "read:client_grants", "read:logs"},
+			env:    []string{"GRANTD_DRY_RUN=true", "GRANTD_POLL_SCHEDULE=@every 1s"},
+		})
+		c := w.register("first")
+		w.awaitFunc(c.ID, func(c child.Client) bool { return c.Reason == "dry_run" })
+		if n := len(w.tenant.Writes()); n > 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
 }
 
 // Scopes that the API lacks are left out of the grant and named; without
