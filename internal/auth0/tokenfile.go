@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"grantd/internal/failpoint"
 )
 
 // tokenFile keeps the token across restarts, because tenants have few to give.
@@ -103,6 +105,7 @@ func (f tokenFile) save(c credentials, t token, now time.Time) (err error) {
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("write token file: %w", err)
 	}
+	failpoint.Hit("auth0.token-written")
 	if err = os.Rename(tmp.Name(), f.path); err != nil {
 		return fmt.Errorf("write token file: %w", err)
 	}

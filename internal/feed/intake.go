@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 	"grantd/internal/store"
 )
 
@@ -143,6 +144,7 @@ func (i *Intake) take(ctx context.Context, feed dcr.Feed, body io.Reader, more f
 	if err != nil {
 		return result, receipt, fmt.Errorf("take %s delivery: %w", feed, err)
 	}
+	failpoint.Hit("feed.recorded")
 	receipt.Sightings, receipt.Registrations = recorded.Sightings, recorded.Registrations
 	if recorded.TenantChanged {
 		i.opt.TenantChanged()

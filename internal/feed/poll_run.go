@@ -7,6 +7,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 // polling is one Tick.
@@ -148,6 +149,7 @@ func (p *polling) search(ctx context.Context) (Result, error) {
 	}
 	p.tellGap()
 	result, _, err := p.opt.Intake.take(ctx, dcr.FeedPoll, bytes.NewReader(body), p.status)
+	failpoint.Hit("feed.polled")
 	return result, err
 }
 

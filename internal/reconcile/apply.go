@@ -9,6 +9,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 	"grantd/internal/plan"
 )
 
@@ -61,6 +62,7 @@ func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part)
 			a.err = err
 			return a
 		}
+		failpoint.Hit("reconcile.promoted")
 		a.changes = append(a.changes, j.change(s, id, j.r.now()))
 		got.ExternalClientID = o.Client.ExternalClientID // the answer to a PATCH may leave it out
 		o.Client = got
@@ -136,6 +138,7 @@ func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, 
 	if err := j.r.tenant.PromoteConnection(ctx, id, s.Connection.ID); err != nil {
 		return nil, err
 	}
+	failpoint.Hit("reconcile.domain-level")
 	j.r.facts.setPromoted(s.Connection)
 	j.log.InfoContext(ctx, "[dcr] promoted connection to domain level", "connection", s.Connection.Name)
 	c := j.change(s, id, j.r.now())
@@ -203,6 +206,11 @@ func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a
 		if err != nil {
 			a.err = err
 			return a, grant, false
+		}
+		if created {
+			failpoint.Hit("reconcile.grant-created")
+		} else {
+			failpoint.Hit("reconcile.grant-updated")
 		}
 		at := j.r.now()
 		j.log.InfoContext(ctx, msg, "audience", j.s.Desired.Audience, "scopes", s.Scopes, "took", at.Sub(before))

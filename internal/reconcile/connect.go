@@ -9,6 +9,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 const (
@@ -195,6 +196,9 @@ func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
 		e.call(ctx, b, ids[:len(ids)/2])
 		e.call(ctx, b, ids[len(ids)/2:])
 		return
+	}
+	if err == nil {
+		failpoint.Hit("reconcile.connected")
 	}
 	for _, c := range ids {
 		b.results[c] = enabled{correlationID: id, at: e.now(), err: err}

@@ -10,6 +10,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 	"grantd/internal/store"
 )
 
@@ -253,6 +254,7 @@ func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
 		settled, err := l.o.Ledger.Save(keep, o)
 		switch {
 		case err == nil:
+			failpoint.Hit("reconcile.saved")
 			l.o.OnSaved(rec, o, settled)
 			return troubled(o.Record.LastError)
 		case errors.Is(err, store.ErrNotFound):

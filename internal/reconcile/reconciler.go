@@ -12,6 +12,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 	"grantd/internal/plan"
 )
 
@@ -182,7 +183,9 @@ func (j *job) run(ctx context.Context) {
 		j.planned(p)
 		return
 	}
+	failpoint.Hit("reconcile.planned")
 	j.settle(j.apply(ctx, o, p))
+	failpoint.Hit("reconcile.applied")
 	j.noteRepairs()
 }
 

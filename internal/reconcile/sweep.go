@@ -12,6 +12,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 	"grantd/internal/store"
 )
 
@@ -170,6 +171,7 @@ func (w *sweeping) clients(ctx context.Context, wake func()) error {
 		if err := w.take(ctx, found); err != nil {
 			return err
 		}
+		failpoint.Hit("sweep.page-taken")
 		wake()
 		w.beyond = page.Capped
 		w.result.Capped = w.beyond || w.partial
@@ -181,6 +183,7 @@ func (w *sweeping) clients(ctx context.Context, wake func()) error {
 		if err := w.keep(ctx); err != nil {
 			return err
 		}
+		failpoint.Hit("sweep.page-kept")
 	}
 }
 
@@ -303,10 +306,12 @@ func (w *sweeping) finish(ctx context.Context) error {
 		w.state.Read += unknown
 	}
 	w.result.Unlisted = unchecked + others + unknown
+	failpoint.Hit("sweep.unlisted-queued")
 	w.state.Done, w.state.From = true, ""
 	if err := w.keep(ctx); err != nil {
 		return err
 	}
+	failpoint.Hit("sweep.done-kept")
 	return w.ledger.SetFeed(ctx, dcr.FeedSweep, dcr.FeedStatus{LastSuccessAt: now})
 }
 

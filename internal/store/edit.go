@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 // chunk is how many records one transaction of edit looks at, so that
@@ -32,6 +33,7 @@ func (l *Ledger) edit(ctx context.Context, p dcr.Phase, match func(dcr.Record) b
 		if err != nil {
 			return total, err
 		}
+		failpoint.Hit("store.edited")
 		total, after, more = total+len(was), last, last != ""
 	}
 	return total, nil

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 // migration brings a ledger from one schema version to the next.
@@ -64,11 +65,13 @@ func (l *Ledger) migrate(steps []migration) error {
 			if err := steps[version](t); err != nil {
 				return err
 			}
+			failpoint.Hit("store.migrating")
 			return t.meta().Put([]byte(metaVersion), []byte(strconv.Itoa(version+1)))
 		})
 		if err != nil {
 			return fmt.Errorf("migrate to schema %d: %w", version+1, err)
 		}
+		failpoint.Hit("store.migrated")
 	}
 	return nil
 }

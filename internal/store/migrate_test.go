@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -121,5 +123,43 @@ func TestMigrateFirst(t *testing.T) {
 	}
 	if err := l.Check(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteFirst writes the ledger of version 1 that package torture starts
+// from, where GRANTD_WRITE_FIRST names the file: forty clients that wait, as a
+// grantd of that version would have left them.
+func TestWriteFirst(t *testing.T) {
+	path := os.Getenv("GRANTD_WRITE_FIRST")
+	if path == "" {
+		t.Skip("GRANTD_WRITE_FIRST names no file")
+	}
+	l, err := openVersion(t, path, migrations()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	l.clock = func() time.Time { return at }
+	if err := l.identify(t.Context(), Options{Tenant: "acme.us.auth0.com", Audience: "https://mcp.example.com/mcp"}); err != nil {
+		t.Fatal(err)
+	}
+	err = l.group.transact(func(t tx) error {
+		for i := range 40 {
+			r := dcr.Record{
+				ClientID: fmt.Sprintf("tpc_first%017d", i), Phase: dcr.Pending, Registration: dcr.RegistrationDCR,
+				FirstSeenAt: at, FirstSeenFeed: dcr.FeedWebhook, RegisteredAt: at,
+				NextAttemptAt: at, Class: dcr.Urgent, Cause: dcr.Cause{Feed: dcr.FeedWebhook},
+			}
+			if r.Seq, err = t.clients().NextSequence(); err != nil {
+				return err
+			}
+			if err := t.put(dcr.Record{}, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

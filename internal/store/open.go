@@ -17,6 +17,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 // lockTimeout is how long Open waits for another process to let go of the
@@ -71,6 +72,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", o.Path, err)
 	}
+	failpoint.Hit("store.opened")
 	l := &Ledger{db: db, path: o.Path, readOnly: o.ReadOnly, clock: o.Now, group: newGroup(db)}
 	if err := l.prepare(ctx, o); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", o.Path, errors.Join(err, db.Close()))

@@ -10,6 +10,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"grantd/internal/dcr"
+	"grantd/internal/failpoint"
 )
 
 // maxGroup bounds how many calls share a commit, and so how long the first of
@@ -134,8 +135,10 @@ func (g *group) transact(fn func(tx) error) error {
 	if err := guard(func() error { return fn(tx{t}) }); err != nil {
 		return errors.Join(err, t.Rollback())
 	}
+	failpoint.Hit("store.committing")
 	switch err := guard(t.Commit); {
 	case err == nil:
+		failpoint.Hit("store.committed")
 		return nil
 	case errors.Is(err, ErrCorrupt):
 		g.broken = err
