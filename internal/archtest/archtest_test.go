@@ -30,6 +30,7 @@ type layer struct {
 var layers = []layer{
 	{name: "cmd/grantd", purpose: "main: signals, arguments, exit code"},
 	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
+	{name: "internal/torture", purpose: "the built binary killed at its worst moments and worked for hours; tests only"},
 	{name: "internal/cli", purpose: "the commands, one file each"},
 	{name: "internal/demo", purpose: "the tour: grantd as a process against a simulated tenant, checking what it shows"},
 	{name: "internal/daemon", purpose: "wiring and lifecycle: what is opened, run, reloaded and stopped in which order"},
@@ -49,6 +50,7 @@ var layers = []layer{
 	{name: "internal/policy", purpose: "may this client be touched: the allow-list of callbacks; pure"},
 	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
 	{name: "internal/spell", purpose: "how far apart two words are, for: did you mean"},
+	{name: "internal/failpoint", purpose: "places where a test kills the process; nothing in other builds"},
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},
 	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},
 	{name: "internal/tenantsim", purpose: "a simulated Auth0 tenant over HTTP; standard library only, knows nothing of ours"},
