@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -92,13 +91,17 @@ func (f tokenFile) save(c credentials, t token, now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("encode token file: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".token-*") // mode 0600
+	// Always the same name: what a kill leaves behind is a token as well, and the
+	// next one takes its place.
+	name := f.path + ".new"
+	_ = os.Remove(name) // if it cannot be, the next line says so
+	tmp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write token file: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(tmp.Name())
+			_ = os.Remove(name)
 		}
 	}()
 	_, err = tmp.Write(raw)
@@ -106,7 +109,7 @@ func (f tokenFile) save(c credentials, t token, now time.Time) (err error) {
 		return fmt.Errorf("write token file: %w", err)
 	}
 	failpoint.Hit("auth0.token-written")
-	if err = os.Rename(tmp.Name(), f.path); err != nil {
+	if err = os.Rename(name, f.path); err != nil {
 		return fmt.Errorf("write token file: %w", err)
 	}
 	return nil

@@ -101,6 +101,27 @@ func TestKeptTokenLacksScope(t *testing.T) {
 	})
 }
 
+// What a kill in the middle of keeping a token left behind, a token as well, does
+// not stay.
+func TestTokenFileLeftByKill(t *testing.T) {
+	s := &stub{API: always(200, thirdParty)}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "token.json")
+	if err := os.WriteFile(file+".new", []byte("half a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := get(t, open(t, s, func(o *auth0.Options) { o.TokenFile = file })); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "token.json" {
+		t.Errorf("the directory holds %v, %v", entries, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the kept token has mode %v, %v", info.Mode(), err)
+	}
+}
+
 // A file that cannot be written costs tokens, nothing else.
 func TestTokenFileUnwritable(t *testing.T) {
 	s := &stub{API: always(200, thirdParty)}
