@@ -30,6 +30,8 @@ type SweepLedger interface {
 	// Feeds and SetFeed know when a sweep last ended.
 	Feeds(ctx context.Context) (map[dcr.Feed]dcr.FeedStatus, error)
 	SetFeed(ctx context.Context, feed dcr.Feed, s dcr.FeedStatus) error
+	// SweepWanted is when something last happened that a whole sweep is to see.
+	SweepWanted(ctx context.Context) (time.Time, error)
 	// Fact and SetFact keep how far a sweep came.
 	Fact(ctx context.Context, key string) ([]byte, error)
 	SetFact(ctx context.Context, key string, value []byte) error

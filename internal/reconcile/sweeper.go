@@ -131,7 +131,8 @@ func (s *Sweeper) Retry() {
 
 // Due reports whether a sweep is to be made at once after a start, or one that
 // was interrupted gone on with: none has ever ended, one was interrupted, the
-// desired state is another, or one was missed since the last.
+// desired state is another, something was to be seen by one and the end of the
+// process came first, or one was missed since the last.
 func (s *Sweeper) Due(ctx context.Context, missed func(last time.Time) bool) (bool, error) {
 	w := sweeping{ledger: s.o.Ledger}
 	digest := s.o.Reconciler.settings.Load().Desired.Digest()
@@ -143,8 +144,17 @@ func (s *Sweeper) Due(ctx context.Context, missed func(last time.Time) bool) (bo
 	if err != nil {
 		return false, err
 	}
+	wanted, err := s.o.Ledger.SweepWanted(ctx)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	if wanted.After(s.asked) {
+		s.asked = wanted
+	}
+	s.mu.Unlock()
 	last := feeds[dcr.FeedSweep].LastSuccessAt
-	return last.IsZero() || !state.Done || state.Digest != digest || missed(last), nil
+	return last.IsZero() || !state.Done || state.Digest != digest || state.StartedAt.Before(wanted) || missed(last), nil
 }
 
 // Run makes the sweeps that are asked for until ctx ends. One that fails is

@@ -364,27 +364,3 @@ func TestSweepContainsDefects(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
-
-// Due tells why there is to be a sweep at a start.
-func TestSweepDue(t *testing.T) {
-	missed := func(time.Time) bool { return true }
-	kept := func(time.Time) bool { return false }
-	w := newWorld(t, domainLevel())
-	w.fill(300)
-	check := func(what string, missed func(time.Time) bool, want bool) {
-		t.Helper()
-		if due, err := w.sweeper().Due(t.Context(), missed); due != want || err != nil {
-			t.Errorf("%s: due %v, %v", what, due, err)
-		}
-	}
-	check("none ever", kept, true)
-	w.sweep()
-	w.clock.advance(time.Minute)
-	check("swept", kept, false)
-	check("one was missed", missed, true)
-	w.interrupted()
-	check("interrupted", kept, true)
-	w.sweep()
-	w.SetSettings(desire(t, func(d *plan.Desired) { d.Scopes = []string{"notes:read"} }))
-	check("another desired state", kept, true)
-}

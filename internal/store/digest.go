@@ -22,7 +22,7 @@ func (l *Ledger) Digest(ctx context.Context) (string, error) {
 // record that was not checked against it becomes pending, for a sweep to check;
 // their number is returned. It makes nobody due: what was due or planned stays
 // so. It gives new sequence numbers, so that outcomes of the old state do not
-// settle. Left alone are records that are gone, and refused ones that no sweep
+// settle. A sweep is wanted from then on. Left alone are records that are gone, and refused ones that no sweep
 // could see.
 //
 // It takes several transactions and stores the digest in the last: when it was
@@ -31,6 +31,11 @@ func (l *Ledger) SetDigest(ctx context.Context, digest string) (unchecked int, e
 	current, err := l.Digest(ctx)
 	if err != nil || current == digest {
 		return 0, err
+	}
+	// Before the first record is marked: whatever becomes of this, and of the
+	// configuration, somebody is to look at those that were.
+	if err := l.update(ctx, func(t tx) error { return t.wantSweep(l.now()) }); err != nil {
+		return 0, fmt.Errorf("set digest: %w", err)
 	}
 	match := func(r dcr.Record) bool {
 		return r.Phase != dcr.Gone && r.Digest != digest && (r.Phase != dcr.Refused || r.Listed())

@@ -20,7 +20,8 @@
 //	│   ├── tenant              the one tenant it belongs to
 //	│   ├── audience            the one audience it belongs to
 //	│   ├── prefix              begins the correlation id of every own write
-//	│   └── digest              of the desired state all records wait or are checked for
+//	│   ├── digest              of the desired state all records wait or are checked for
+//	│   └── sweep_wanted        RFC 3339: a sweep that began before does not see why
 //	├── clients
 //	│   └── <client id>         dcr.Record, JSON
 //	├── due

@@ -76,7 +76,11 @@ func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
 				return err
 			}
 		}
-		result = rec.result
+		if result = rec.result; result.TenantChanged {
+			if err := t.wantSweep(now); err != nil {
+				return err
+			}
+		}
 		return t.prune(now, pruneBase+pruneEach*len(rec.fresh))
 	})
 	if err != nil {

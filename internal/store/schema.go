@@ -37,6 +37,7 @@ const (
 	metaAudience = "audience"
 	metaPrefix   = "prefix"
 	metaDigest   = "digest"
+	metaWanted   = "sweep_wanted"
 )
 
 // tx is a transaction with one accessor per bucket.
