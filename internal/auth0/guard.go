@@ -305,15 +305,20 @@ func (g *guard) retryDue() *fetch {
 	return g.start()
 }
 
-// renew fetches a token at once, whatever the waits.
+// renew fetches a token at once, whatever the waits. A fetch that is under way
+// began before whoever asks mended something: when it fails there is another.
 func (g *guard) renew(ctx context.Context) error {
-	g.mu.Lock()
-	g.opened, g.checked = true, true
-	g.attempts, g.rejected, g.rejectEnd = 0, 0, time.Time{}
-	f := g.start()
-	g.mu.Unlock()
-	_, err := g.wait(ctx, f)
-	return err
+	for {
+		g.mu.Lock()
+		g.opened, g.checked = true, true
+		g.attempts, g.rejected, g.rejectEnd = 0, 0, time.Time{}
+		joined := g.fetching != nil
+		f := g.start()
+		g.mu.Unlock()
+		if _, err := g.wait(ctx, f); err == nil || !joined || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // setCredentials changes what tokens are asked for with. The old credentials are

@@ -322,4 +322,3 @@ func (l *life) conflicts() (n int) {
 	}
 	return n
 }
-
