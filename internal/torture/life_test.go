@@ -41,6 +41,7 @@ type life struct {
 	round   string // what is being done, for messages
 	rounds  int    // done in this life
 	tally   *tally
+	exe     string
 	tenant  *tenantsim.Tenant
 	streams []*tenantsim.Stream
 	dir     string
@@ -64,7 +65,7 @@ func newLife(t *testing.T, r *rand.Rand, tr traits, tl *tally) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &life{T: t, rand: r, traits: tr, tally: tl, tenant: tenant, dir: t.TempDir(), book: newBook()}
+	l := &life{T: t, exe: os.Getenv(binaryEnv), rand: r, traits: tr, tally: tl, tenant: tenant, dir: t.TempDir(), book: newBook()}
 	tenant.AddM2M(ownApp, ownSecret, "read:clients", "update:clients", "read:connections", "update:connections",
 		"read:client_grants", "create:client_grants", "update:client_grants", "read:logs", "read:resource_servers")
 	tenant.AddConnection(google, !tr.permissive && !tr.promote)
@@ -207,7 +208,7 @@ func (l *life) start(failpoint string, limit time.Duration) bool {
 	defer cancel()
 	l.began = time.Now()
 	p, err := child.Start(ctx, child.Options{
-		Exe: os.Getenv(binaryEnv), Args: []string{"serve", "--env-file", filepath.Join(l.dir, "grantd.env")},
+		Exe: l.exe, Args: []string{"serve", "--env-file", filepath.Join(l.dir, "grantd.env")},
 		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "FAILPOINT=" + failpoint},
 	})
 	switch {
@@ -294,6 +295,7 @@ type book struct {
 	untouched   map[string]tenantsim.Client
 	scopes      []string
 	edits       map[string]int
+	serial      int // of registrations
 	unjournaled map[string]bool // writes of which a kill took the journal entry
 	journaled   map[string]bool
 	due         map[string]bool // clients, at the last death

@@ -23,8 +23,9 @@ type hook struct {
 	client *http.Client
 	close  func()
 
-	mu  sync.Mutex
-	url string // empty: none runs
+	mu     sync.Mutex
+	url    string   // empty: none runs
+	recent [][]byte // deliveries in clear, newest last
 }
 
 func newHook(b *book) *hook {
@@ -51,7 +52,25 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	w.WriteHeader(h.deliver(r.Context(), body, r.Header.Get("Content-Encoding")))
+	encoding := r.Header.Get("Content-Encoding")
+	h.remember(plain(body, encoding))
+	w.WriteHeader(h.deliver(r.Context(), body, encoding))
+}
+
+// remembered is how many deliveries can be made again.
+const remembered = 8
+
+func (h *hook) remember(body []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recent = append(h.recent, body)
+	h.recent = h.recent[max(0, len(h.recent)-remembered):]
+}
+
+func (h *hook) newest() [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.recent)
 }
 
 // deliver returns grantd's answer. From the moment that it is 200, nothing of
@@ -186,7 +205,8 @@ func (l *life) act() {
 
 // register is a client that registers, one in six from elsewhere.
 func (l *life) register() {
-	r := tenantsim.ChatGPT(fmt.Sprintf("c%d", len(l.want)))
+	l.serial++
+	r := tenantsim.ChatGPT(fmt.Sprintf("c%d", l.serial))
 	r.IP = fmt.Sprintf("203.0.113.%d", l.rand.IntN(40))
 	phase := "ready"
 	if l.rand.IntN(6) == 0 {
