@@ -143,9 +143,9 @@ func (l *life) listen() {
 	l.hook = newHook(&l.book)
 	server := httptest.NewServer(l.hook)
 	l.hook.close = server.Close
-	for range 2 {
+	for i := range 2 {
 		l.streams = append(l.streams, l.tenant.AddLogStream(tenantsim.LogStream{
-			URL: server.URL, Authorization: secret, Filters: []string{"management.success"}, Delivery: l.delivery(),
+			URL: server.URL, Authorization: secret, Headers: map[string]string{streamHeader: fmt.Sprint(i)}, Filters: []string{"management.success"}, Delivery: l.delivery(),
 		}))
 	}
 }
@@ -295,7 +295,7 @@ type book struct {
 	untouched   map[string]tenantsim.Client
 	scopes      []string
 	edits       map[string]int
-	serial      int // of registrations
+	serial      int             // of registrations
 	unjournaled map[string]bool // writes of which a kill took the journal entry
 	journaled   map[string]bool
 	due         map[string]bool // clients, at the last death

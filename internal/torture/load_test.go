@@ -26,6 +26,25 @@ type hook struct {
 	mu     sync.Mutex
 	url    string   // empty: none runs
 	recent [][]byte // deliveries in clear, newest last
+	marker string   // an entry that is waited for
+	marked map[string]bool
+}
+
+// streamHeader tells the streams apart.
+const streamHeader = "X-Stream"
+
+// await has the hook look for an entry.
+func (h *hook) await(logID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.marker, h.marked = logID, map[string]bool{}
+}
+
+// arrived is how many streams have delivered that entry.
+func (h *hook) arrived() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.marked)
 }
 
 func newHook(b *book) *hook {
@@ -53,8 +72,15 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	encoding := r.Header.Get("Content-Encoding")
-	h.remember(plain(body, encoding))
-	w.WriteHeader(h.deliver(r.Context(), body, encoding))
+	text := plain(body, encoding)
+	h.remember(text)
+	status := h.deliver(r.Context(), body, encoding)
+	h.mu.Lock()
+	if status == http.StatusOK && h.marker != "" && bytes.Contains(text, []byte(h.marker)) {
+		h.marked[r.Header.Get(streamHeader)] = true
+	}
+	h.mu.Unlock()
+	w.WriteHeader(status)
 }
 
 // remembered is how many deliveries can be made again.

@@ -45,6 +45,7 @@ func TestSoak(t *testing.T) {
 	r := rand.New(rand.NewPCG(tl.seed, 2))
 	l := newLife(t, r, traits{permissive: true}, tl)
 	defer l.end()
+	l.tenant.SetPlan(tenantsim.Enterprise) // without limits there are no headers to learn from, as no tenant is
 	l.round, l.exe = "soak", os.Getenv(plainEnv)
 	l.env["GRANTD_POLL_SCHEDULE"], l.env["GRANTD_SWEEP_SCHEDULE"] = "@every 15s", "@every 1m"
 	l.start("", 0)
@@ -122,8 +123,8 @@ func (s *soak) weather() {
 	rate := []float64{0, 0.1, 0.3, 0.2}[phase%4]
 	s.tenant.FailRate(rate, s.rand.Uint64(),
 		tenantsim.RateLimited, tenantsim.RateLimitedBare, tenantsim.InternalError, tenantsim.BadGateway, tenantsim.Unavailable,
-		tenantsim.Reset, tenantsim.CutShort, tenantsim.TruncatedJSON, tenantsim.GarbageJSON, tenantsim.ExpiredToken,
-		tenantsim.ScopeRemoved, tenantsim.NotFound, tenantsim.Conflict)
+		tenantsim.Reset, tenantsim.CutShort, tenantsim.TruncatedJSON, tenantsim.GarbageJSON,
+		tenantsim.NotFound, tenantsim.Conflict)
 	switch phase % 6 {
 	case 3: // what one stream brings comes late, and some of it never
 		s.streams[0].Hold()
@@ -243,6 +244,7 @@ func (s *soak) calm() {
 	s.tenant.OutageBy(tenantsim.NoFault)
 	for _, stream := range s.streams {
 		stream.Release()
+		stream.Drop(0)
 	}
 	s.must(s.daemon.Reload()) // blocked clients are tried again at once
 	began := time.Now()

@@ -184,6 +184,9 @@ func (l *life) owner(grantID string) string {
 func (l *life) converge() {
 	l.Helper()
 	var wrong string
+	// Streams deliver one request after the other, so that everything before
+	// this entry has arrived when it has and nothing waits.
+	l.hook.await(l.tenant.AddLog(tenantsim.Log{Type: "sapi", Description: "Update tenant settings"})[0])
 	ctx, cancel := context.WithTimeout(l.Context(), patience)
 	defer cancel()
 	if !child.Poll(ctx, func() bool {
@@ -191,11 +194,9 @@ func (l *life) converge() {
 			wrong = "it ended by itself"
 			return false
 		}
-		for _, s := range l.streams {
-			if s.Pending() > 0 {
-				wrong = "deliveries wait"
-				return false
-			}
+		if l.hook.arrived() < len(l.streams) || l.streams[0].Pending()+l.streams[1].Pending() > 0 {
+			wrong = "deliveries wait"
+			return false
 		}
 		var h struct {
 			Clients map[string]int
