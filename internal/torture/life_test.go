@@ -119,7 +119,7 @@ func unpack(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	z, err := gzip.NewReader(in)
 	if err != nil {
 		return err
@@ -254,16 +254,6 @@ func (l *life) stop() {
 		l.fatalf("it ended with %v", err)
 	}
 	l.tail, l.daemon = l.daemon.Tail(30), nil
-}
-
-// eventually waits until ok.
-func (l *life) eventually(what string, ok func() bool) {
-	l.Helper()
-	ctx, cancel := context.WithTimeout(l.Context(), patience)
-	defer cancel()
-	if !child.Poll(ctx, ok) {
-		l.fatalf("never happened: %s", what)
-	}
 }
 
 // wait waits for d, or until the process is dead.

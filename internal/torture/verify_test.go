@@ -37,7 +37,7 @@ func (l *life) autopsy() {
 	default:
 		l.fatalf("open the ledger of the dead: %v", err)
 	}
-	defer ledger.Close()
+	defer func() { _ = ledger.Close() }()
 	if err := ledger.Check(l.Context()); err != nil && !l.unborn(ledger) {
 		l.fatalf("%v", err)
 	}
@@ -71,7 +71,7 @@ func (l *life) records(ledger *store.Ledger) map[string]dcr.Record {
 func (l *life) migrateCopy() {
 	l.Helper()
 	path := filepath.Join(l.dir, "copy.db")
-	defer os.Remove(path)
+	defer func() { _ = os.Remove(path) }()
 	l.must(duplicate(l.ledger(), path))
 	ledger, err := store.Open(l.Context(), store.Options{Path: path, Tenant: domain, Audience: audience})
 	l.must(err)
