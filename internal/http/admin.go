@@ -30,7 +30,10 @@ func guardAdmin(token *Secrets, next nethttp.Handler) nethttp.Handler {
 			refused = newProblem(nethttp.StatusUnauthorized, codeUnauthorized,
 				"Send GRANTD_ADMIN_TOKEN as a bearer token, or as the password of any user.")
 			refused.challenges = []string{`Bearer realm="grantd"`, `Basic realm="grantd", charset="UTF-8"`}
+		case crossSite(r):
+			refused = newProblem(nethttp.StatusForbidden, codeCrossSite, "A page of another site asks; it would not get to see the answer.")
 		default:
+			keep(r.Context())
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -65,6 +68,23 @@ func localHost(host string) bool {
 func overLoopback(r *nethttp.Request) bool {
 	addr, ok := r.Context().Value(nethttp.LocalAddrContextKey).(*net.TCPAddr)
 	return !ok || addr.IP.IsLoopback()
+}
+
+// crossSite reports whether a page of another site had the browser make this
+// request. It could not read the answer, but hold streams of events open.
+// Following a link to here is nobody's harm. Programs send none of these.
+// https://www.w3.org/TR/fetch-metadata/
+func crossSite(r *nethttp.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		origin := r.Header.Get("Origin")
+		_, host, _ := strings.Cut(origin, "://")
+		return origin != "" && !strings.EqualFold(host, r.Host)
+	default:
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	}
 }
 
 func digits(s string) bool {

@@ -1,52 +1,174 @@
 package http
 
 import (
+	"container/list"
+	"context"
 	"net"
+	nethttp "net/http"
 	"sync"
 )
 
-// limitConns returns a listener that accepts no more than n connections at a
-// time; others wait in the kernel's queue.
-func limitConns(l net.Listener, n int) net.Listener {
-	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
-}
-
-type limited struct {
+// conns is a listener that has at most max connections open at a time. When
+// one more comes, the connection makes room that has waited longest for its
+// caller: that is idle, or whose request is not complete yet, or whose caller
+// did not show a right credential. Those that did are never closed for it (see
+// keep), and while there are no others the newcomer waits.
+//
+// So whoever opens connections and says nothing, or says it slowly, closes his
+// own, and somebody who comes with a request is served at once: of 1024 places
+// he could lose his only to 1024 who came after him, within the time that a
+// header takes. Each place costs some 20 kB: a goroutine and its buffers, and
+// nothing beyond the places is kept.
+type conns struct {
 	net.Listener
-	places chan struct{}
+	max    int
 	closed chan struct{}
 	once   sync.Once
+	room   chan struct{} // told when a place is free or may be taken
+
+	mu      sync.Mutex
+	open    int
+	waiting list.List // of *conn, for their callers, the longest first
+}
+
+// limitConns returns a listener that has at most n connections open.
+func limitConns(l net.Listener, n int) *conns {
+	return &conns{Listener: l, max: n, closed: make(chan struct{}), room: make(chan struct{}, 1)}
+}
+
+// conn is one of them. Its fields are guarded by all.mu.
+type conn struct {
+	net.Conn
+	all   *conns
+	place *list.Element // among those that wait; nil: it is kept, or gone
+	gone  bool          // its place is free again
 }
 
 // Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
+func (l *conns) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
 	if err != nil {
-		<-l.places
 		return nil, err
 	}
-	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.places })}, nil
+	c := &conn{Conn: nc, all: l}
+	for !l.admit(c) {
+		select {
+		case <-l.room:
+		case <-l.closed:
+			_ = nc.Close()
+			return nil, net.ErrClosed
+		}
+	}
+	return c, nil
+}
+
+// admit gives the connection a place, if there is one or one can be made.
+func (l *conns) admit(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.max {
+		first := l.waiting.Front()
+		if first == nil {
+			return false
+		}
+		longest := first.Value.(*conn) //nolint:forcetypeassert // nothing else is put there
+		longest.leave()
+		_ = longest.Conn.Close() // does not block: what the kernel has is still sent
+	}
+	l.open++
+	c.place = l.waiting.PushBack(c)
+	return true
 }
 
 // Close implements net.Listener.
-func (l *limited) Close() error {
+func (l *conns) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-type limitedConn struct {
-	net.Conn
-	release func()
+// tell wakes an Accept that waits for a place.
+func (l *conns) tell() {
+	select {
+	case l.room <- struct{}{}:
+	default:
+	}
+}
+
+// leave frees the place. The caller holds all.mu.
+func (c *conn) leave() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	c.all.open--
+	if c.place != nil {
+		c.all.waiting.Remove(c.place)
+		c.place = nil
+	}
+	c.all.tell()
 }
 
 // Close implements net.Conn.
-func (c *limitedConn) Close() error {
+func (c *conn) Close() error {
 	err := c.Conn.Close()
-	c.release()
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.leave()
 	return err
+}
+
+// wait puts the connection behind all others that wait for their callers: its
+// request is answered.
+func (c *conn) wait() {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	switch {
+	case c.gone:
+	case c.place != nil:
+		c.all.waiting.MoveToBack(c.place)
+	default:
+		c.place = c.all.waiting.PushBack(c)
+		c.all.tell()
+	}
+}
+
+type connKey struct{}
+
+// withConn makes the connection known to keep.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// keep keeps the request's connection from being closed to make room for
+// others, until its handler returns. It is for callers who showed a right
+// credential.
+func keep(ctx context.Context) {
+	c, ok := ctx.Value(connKey{}).(*conn)
+	if !ok {
+		return // not served by a Server
+	}
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	if c.place != nil {
+		c.all.waiting.Remove(c.place)
+		c.place = nil
+	}
+}
+
+// handle lets the handler keep connections for as long as it runs.
+func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+			defer c.wait()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// kept keeps the connections of all who get as far as this handler.
+func kept(next nethttp.Handler) nethttp.Handler {
+	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		keep(r.Context())
+		next.ServeHTTP(w, r)
+	})
 }

@@ -16,6 +16,7 @@ const (
 	codeUnauthorized     = "unauthorized"
 	codeForbidden        = "forbidden"
 	codeHostNotAllowed   = "host_not_allowed"
+	codeCrossSite        = "cross_site"
 	codeNotFound         = "not_found"
 	codeMethodNotAllowed = "method_not_allowed"
 	codeTooLarge         = "too_large"

@@ -31,7 +31,7 @@ func Admin(o AdminOptions) nethttp.Handler {
 func Control(o APIOptions, c Commands) nethttp.Handler {
 	a, cmd := newAPI(o), commands{c, o.Logger}
 	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync))
-	return router(a.o.Logger, routes...)
+	return kept(router(a.o.Logger, routes...))
 }
 
 // routes are shared by the admin listener and the control socket. They read.

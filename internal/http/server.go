@@ -20,7 +20,8 @@ type ServerOptions struct {
 	OnShutdown func()
 	// Grace is how long requests may go on after that; 5 s.
 	Grace time.Duration
-	// Conns is how many connections there may be; 1024. Others wait.
+	// Conns is how many connections there may be; 1024. For one more the one
+	// is closed that has waited longest for its caller.
 	Conns int
 	// HeaderTimeout is how long a request's header may take, 5 s, and
 	// RequestTimeout all of it with its body, 60 s: whoever sends slowly holds
@@ -75,10 +76,12 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 	if o.Conns <= 0 {
 		o.Conns = 1024
 	}
+	limited := limitConns(l, o.Conns)
 	s := &Server{
-		listener: limitConns(l, o.Conns), grace: o.Grace,
+		listener: limited, grace: o.Grace,
 		http: &nethttp.Server{
-			Handler:           o.Handler,
+			Handler:           limited.handle(o.Handler),
+			ConnContext:       withConn,
 			ReadHeaderTimeout: o.HeaderTimeout,
 			ReadTimeout:       o.RequestTimeout,
 			WriteTimeout:      2 * o.RequestTimeout, // from the header's end, so with the body

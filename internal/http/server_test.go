@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -69,21 +68,6 @@ func TestHugeHeader(t *testing.T) {
 	conn.send("GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 32<<10) + "\r\n\r\n")
 	if got := conn.rest(); !strings.HasPrefix(got, "HTTP/1.1 431 ") {
 		t.Errorf("got %.60q", got)
-	}
-}
-
-// TestConnectionsAreBounded: one more than allowed waits for a place.
-func TestConnectionsAreBounded(t *testing.T) {
-	url := serve(t, http.Public(stubbed(drained)), func(o *http.ServerOptions) { o.Conns = 1 })
-	first, second := dial(t, url), dial(t, url)
-	second.send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	first.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-	if line, err := bufio.NewReader(first).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
-		t.Fatalf("the first got %q, %v", line, err)
-	}
-	_ = first.Close()
-	if got := second.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
-		t.Errorf("the second got %.60q", got)
 	}
 }
 

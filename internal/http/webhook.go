@@ -34,18 +34,20 @@ func (p *public) webhook(c echo.Context) error {
 		hangUp(c)
 		return err
 	}
+	keep(r.Context())
 	if r.ContentLength > maxBody {
 		hangUp(c)
 		return errTooLarge()
 	}
+	// Echo's own writer does not know the way to close the connection.
+	body := &body{Reader: nethttp.MaxBytesReader(c.Response().Writer, r.Body, maxBody)}
+	body.await()
 	if !p.gate.enter(r.Context(), p.o.MaxWait) {
 		hangUp(c)
 		return errUnavailable("Too many deliveries at once.", nil)
 	}
 	defer p.gate.leave()
 
-	// Echo's own writer does not know the way to close the connection.
-	body := &body{Reader: nethttp.MaxBytesReader(c.Response().Writer, r.Body, maxBody)}
 	receipt, err := p.o.Intake.Take(r.Context(), dcr.FeedWebhook, body)
 	if err != nil {
 		return p.refuse(body, err)
