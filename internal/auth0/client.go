@@ -39,6 +39,8 @@ type Options struct {
 	OnCall        func(CallInfo) // after every HTTP request; must not block
 	OnTokenChange func()         // calls that failed for want of a token or scope may succeed now; must not block
 
+	OnDefect func(error) // a panic was contained; the text has its stack
+
 	RetryMin, RetryMax time.Duration    // waits while tokens are refused or lack a scope; 5 s and 1 h when 0
 	Now                func() time.Time // time.Now when nil
 }
@@ -99,6 +101,7 @@ func New(o Options) (*Client, error) {
 		timeout:  o.Timeout,
 		now:      o.Now,
 		onChange: o.OnTokenChange,
+		onDefect: o.OnDefect,
 		ctx:      ctx,
 		cancel:   cancel,
 		kick:     make(chan struct{}, 1),
@@ -131,6 +134,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.OnDefect == nil {
+		o.OnDefect = func(error) {}
 	}
 	if o.RetryMin <= 0 {
 		o.RetryMin = retryMin

@@ -2,6 +2,8 @@ package auth0
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,7 @@ type guard struct {
 	timeout  time.Duration
 	now      func() time.Time
 	onChange func()
+	onDefect func(error)
 
 	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
@@ -190,7 +193,7 @@ func (g *guard) start() *fetch {
 	g.running.Go(func() {
 		ctx, cancel := context.WithTimeout(g.ctx, g.timeout)
 		defer cancel()
-		f.tok, f.err = g.issue(ctx, f.creds)
+		f.tok, f.err = g.issued(ctx, f.creds)
 		changed := g.settle(f)
 		close(f.done)
 		if changed && g.onChange != nil {
@@ -198,6 +201,18 @@ func (g *guard) start() *fetch {
 		}
 	})
 	return f
+}
+
+// issued asks for a token. A panic on the way is a failure like others, tried
+// again after a wait: those who wait for the token must hear of it.
+func (g *guard) issued(ctx context.Context, c credentials) (t token, err *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t, err = token{}, &Error{Op: opGetToken, Reason: dcr.InternalError, Message: "a defect in grantd; see the log"}
+			g.onDefect(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return g.issue(ctx, c)
 }
 
 // wait waits for a fetch, which goes on for others if the context ends.

@@ -179,12 +179,12 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 // run starts everything but the listeners.
 func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.work(ctx, g)
-	g.Go(func() error { d.keepHouse(ctx); return nil })
-	g.Go(func() error { d.followToken(ctx); return nil })
-	g.Go(func() error { d.watchClock(ctx); return nil })
+	d.lasting(ctx, g, "keep house", d.keepHouse)
+	d.lasting(ctx, g, "follow token", d.followToken)
+	d.lasting(ctx, g, "watch clock", d.watchClock)
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
-		g.Go(func() error { d.watchEnvFile(ctx); return nil })
+		d.lasting(ctx, g, "watch env file", d.watchEnvFile)
 	}
 }
 
@@ -210,12 +210,16 @@ func (d *Daemon) announce() {
 // if one was missed. The desired state comes first: a large ledger takes a
 // while to be marked, and clients that register meanwhile need not wait for it.
 func (d *Daemon) start(ctx context.Context) {
-	if err := d.desire(ctx); err != nil && ctx.Err() == nil {
-		d.log.Error("check ledger against configuration", "error", err)
-	}
-	if err := d.reconciler.Warm(ctx); err != nil && ctx.Err() == nil {
-		d.log.Warn("read connections and API", "error", err)
-	}
+	d.contain("check ledger against configuration", func() {
+		if err := d.desire(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("check ledger against configuration", "error", err)
+		}
+	})
+	d.contain("read connections and API", func() {
+		if err := d.reconciler.Warm(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn("read connections and API", "error", err)
+		}
+	})
 	d.schedule.run(ctx, jwksJob)
 	d.schedule.run(ctx, pollJob)
 	switch due, err := d.sweeper.Due(ctx, d.missedSweep); {
@@ -227,7 +231,7 @@ func (d *Daemon) start(ctx context.Context) {
 	d.schedule.run(ctx, streamJob)
 	d.schedule.start(ctx)
 	// Only now, so that all that asked for a sweep so far gets one.
-	d.sweeper.Run(ctx)
+	d.last(ctx, "sweep", d.sweeper.Run)
 }
 
 // close closes what New opened, the ledger last.

@@ -130,6 +130,7 @@ func (e *Engine) connect(c *config.Config) (err error) {
 		TokenFile: filepath.Join(c.StateDir, tokenFile), Scopes: neededScopes(),
 		Budget: e.budget, Transport: e.wire, UserAgent: "grantd/" + e.version,
 		OnCall: e.called, OnTokenChange: func() { signal(e.tokenChanged) },
+		OnDefect: func(err error) { e.log.Error("get Management API token", "error", err) },
 	})
 	return err
 }
@@ -282,8 +283,8 @@ func (e *Engine) swept(s reconcile.Sweep, err error) {
 // work runs everything that needs neither listener nor schedule, until ctx ends.
 func (e *Engine) work(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { return e.loop.Run(ctx) })
-	g.Go(func() error { e.tenant.Run(ctx); return nil })
-	g.Go(func() error { e.scopes.Run(ctx); return nil })
+	e.lasting(ctx, g, "renew token", e.tenant.Run)
+	e.lasting(ctx, g, "follow scope sources", e.scopes.Run)
 }
 
 // Close closes everything, the ledger last.

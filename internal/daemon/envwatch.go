@@ -24,7 +24,9 @@ func (d *Daemon) watchEnvFile(ctx context.Context) {
 	changed := make(chan struct{}, 1)
 	go func() {
 		defer close(changed)
-		watch.File(ctx, d.envFile, d.log, func() { signal(changed) })
+		d.last(ctx, "watch env file", func(ctx context.Context) {
+			watch.File(ctx, d.envFile, d.log, func() { signal(changed) })
+		})
 	}()
 	w := envWatch{daemon: d}
 	timer := time.NewTimer(envIdle)
@@ -37,7 +39,9 @@ func (d *Daemon) watchEnvFile(ctx context.Context) {
 			}
 		case <-timer.C:
 		}
-		timer.Reset(w.look(ctx, time.Now()))
+		again := envSettle
+		d.contain("read env file", func() { again = w.look(ctx, time.Now()) })
+		timer.Reset(again)
 	}
 }
 

@@ -195,7 +195,7 @@ func (l *Loop) dispatch(ctx, work context.Context, workers *sync.WaitGroup) time
 			l.inflight[d.ID] = &flight{account: a, hurry: hurry}
 			l.running[a]++
 			workers.Go(func() {
-				l.done <- finished{d.ID, l.work(auth0.WithHurry(work, hurry), d.ID)}
+				l.done <- finished{d.ID, l.contained(auth0.WithHurry(work, hurry), d.ID)}
 			})
 		}
 	}
@@ -236,6 +236,17 @@ func (c *calm) note(trouble bool, now time.Time) {
 	c.until = now.Add(backoff(c.failures, calmMin, calmMax))
 }
 
+// contained is work of which a defect ends nothing but itself: the client is
+// still due, and is tried again after a pause. Auth0 counts as failing then, so
+// that background work does not meet the defect in every client at once.
+func (l *Loop) contained(ctx context.Context, id string) (trouble bool) {
+	err := contain(l.o.Logger, func() error { trouble = l.work(ctx, id); return nil })
+	if err != nil {
+		l.pause(ctx)
+	}
+	return trouble || err != nil
+}
+
 // work reconciles one client and saves what came of it. It reports whether
 // Auth0 failed.
 func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
@@ -255,7 +266,8 @@ func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
 		switch {
 		case err == nil:
 			failpoint.Hit("reconcile.saved")
-			l.o.OnSaved(rec, o, settled)
+			// It is kept, whatever comes of telling so; a panic is logged.
+			_ = contain(l.o.Logger, func() error { l.o.OnSaved(rec, o, settled); return nil })
 			return troubled(o.Record.LastError)
 		case errors.Is(err, store.ErrNotFound):
 			return false // forgotten meanwhile

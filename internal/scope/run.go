@@ -2,6 +2,10 @@ package scope
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -46,11 +50,14 @@ func (s *Sources) follow(ctx context.Context, src *source) {
 	var watching sync.WaitGroup
 	if src.kind == File {
 		watching.Go(func() {
-			s.o.Watch(ctx, src.from, func() {
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
+			// Without a watch the file is read every interval.
+			_ = contain(s.o.Logger, "watch scope source", func() {
+				s.o.Watch(ctx, src.from, func() {
+					select {
+					case changed <- struct{}{}:
+					default:
+					}
+				})
 			})
 		})
 	}
@@ -107,4 +114,20 @@ func (s *Sources) read(ctx context.Context, src *source) {
 	s.mu.Unlock()
 	s.keep(ctx, src)
 	s.signal()
+}
+
+// errDefect stands for a panic.
+var errDefect = errors.New("a defect in grantd; see the log")
+
+// contain keeps a defect in what f does from ending the process: a panic is
+// logged and returned as errDefect.
+func contain(log *slog.Logger, what string, f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error(what, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errDefect
+		}
+	}()
+	f()
+	return nil
 }

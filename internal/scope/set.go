@@ -129,16 +129,21 @@ func (s *Sources) prepare(ctx context.Context, c Config) (all []*source, err err
 // look reads a source. The caller has its turn. ok is false if ctx ended in
 // between, which says nothing of the source.
 func (s *Sources) look(ctx context.Context, src *source, resource string) (r reading, ok bool) {
-	switch src.kind {
-	case File:
-		r.scopes, r.err = readFile(src.from)
-	case URL:
-		var a answer
-		a, r.err = fetch(ctx, s.client, src.from, resource, src.last)
-		r.scopes = a.scopes
-		if r.err == nil {
-			src.last = a
+	err := contain(s.o.Logger, "read scope source", func() {
+		switch src.kind {
+		case File:
+			r.scopes, r.err = readFile(src.from)
+		case URL:
+			var a answer
+			a, r.err = fetch(ctx, s.client, src.from, resource, src.last)
+			r.scopes = a.scopes
+			if r.err == nil {
+				src.last = a
+			}
 		}
+	})
+	if err != nil {
+		r = reading{err: err}
 	}
 	r.at = time.Now()
 	return r, r.err == nil || ctx.Err() == nil

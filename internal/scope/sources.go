@@ -182,7 +182,8 @@ func (s *Sources) tell(ctx context.Context) {
 			return
 		}
 		if s.o.OnChange != nil {
-			s.o.OnChange(ctx, changes)
+			// What was told is told once: a defect there is not met again by itself.
+			_ = contain(s.o.Logger, "tell of a change of scopes", func() { s.o.OnChange(ctx, changes) })
 		}
 	}
 }
