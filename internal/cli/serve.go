@@ -15,6 +15,7 @@ import (
 
 	"grantd/internal/config"
 	"grantd/internal/daemon"
+	api "grantd/internal/http"
 	"grantd/internal/store"
 )
 
@@ -114,7 +115,18 @@ func withHome(environ []string) []string {
 func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if f == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.New(slog.NewJSONHandler(escaped{w}, o))
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.New(slog.NewTextHandler(w, o)) // quotes what is not printable
+}
+
+// escaped makes lines of JSON harmless on a terminal.
+type escaped struct{ io.Writer }
+
+// Write implements io.Writer.
+func (e escaped) Write(line []byte) (int, error) {
+	if _, err := e.Writer.Write(api.EscapeJSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }

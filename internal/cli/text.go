@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	api "grantd/internal/http"
 )
 
 // width is how many columns text is wrapped to.
@@ -24,27 +26,8 @@ func printJSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, escapeJSON(b.String()))
+	_, err := w.Write(api.EscapeJSON(b.Bytes()))
 	return err
-}
-
-// escapeJSON escapes what the encoder leaves as it is: C1 controls, which some
-// terminals obey, and marks that reorder or hide text. They occur in strings
-// alone.
-func escapeJSON(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || unicode.IsGraphic(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00 // RFC 8259, section 7
-			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
 }
 
 // printable makes text from outside harmless on a terminal: control characters

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"grantd/internal/config"
 )
 
 func TestCut(t *testing.T) {
@@ -126,5 +129,16 @@ func harmless(t *testing.T, s string) {
 		if !unicode.IsGraphic(r) {
 			t.Errorf("%U in %q", r, s)
 		}
+	}
+}
+
+// A line of the log as JSON is harmless on a terminal, whatever it tells of.
+func TestJSONLogIsHarmless(t *testing.T) {
+	var b bytes.Buffer
+	logger(&b, config.LogJSON, slog.LevelInfo).Info("x", "name", "\u009b31m\u202e\x7f")
+	harmless(t, strings.TrimSuffix(b.String(), "\n"))
+	var line struct{ Name string }
+	if err := json.Unmarshal(b.Bytes(), &line); err != nil || line.Name != "\u009b31m\u202e\x7f" {
+		t.Errorf("%q, %v", line.Name, err)
 	}
 }

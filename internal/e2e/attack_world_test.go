@@ -32,7 +32,9 @@ func newFortress(t *testing.T, s setup) *fortress {
 	t.Helper()
 	s.delivery.Manual = true
 	f := &fortress{world: newWorld(t, s)}
-	f.besieged()
+	if !s.unstarted {
+		f.besieged()
+	}
 	return f
 }
 

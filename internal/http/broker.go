@@ -43,7 +43,7 @@ func (b *Broker) Publish(event string, data any) error {
 	if err != nil {
 		return fmt.Errorf("publish event %q: %w", event, err)
 	}
-	frame := fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, text)
+	frame := fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, EscapeJSON(text))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for ch := range b.subs {

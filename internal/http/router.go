@@ -29,6 +29,7 @@ func post(path string, h echo.HandlerFunc) route {
 // other methods, every error as JSON, and a panic costs one request.
 func router(log *slog.Logger, routes ...route) nethttp.Handler {
 	e := echo.New()
+	e.JSONSerializer = serializer{}
 	allow := map[string]string{}
 	for _, r := range routes {
 		e.Match(r.methods, r.path, r.handle)
