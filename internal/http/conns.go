@@ -155,11 +155,17 @@ func keep(ctx context.Context) {
 	}
 }
 
-// handle lets the handler keep connections for as long as it runs.
+// handle lets the handler keep connections for as long as it runs. After a
+// chunked body the connection is closed: net/http hides whether there was a
+// Content-Length as well, by which somebody on the way may have read another
+// request out of it (RFC 9112, section 6.1: the server must close then).
 func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 			defer c.wait()
+		}
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -214,3 +214,13 @@ func TestStopWhileNobodyMakesRoom(t *testing.T) {
 		t.Errorf("the one who waited got %q", got)
 	}
 }
+
+// TestChunkedBodyEndsTheConnection: what follows it is not taken for a request.
+func TestChunkedBodyEndsTheConnection(t *testing.T) {
+	url := serve(t, http.Public(stubbed(drained)))
+	conn := dial(t, url)
+	conn.send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + alive)
+	if got := conn.rest(); strings.Count(got, "HTTP/1.1 ") != 1 {
+		t.Errorf("got %q", got)
+	}
+}
