@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 
@@ -25,33 +26,63 @@ func (l *Ledger) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	found, err := l.findings(true)
+	if err := errors.Join(append(found, err)...); err != nil {
+		return fmt.Errorf("check ledger: %w", err)
+	}
+	return nil
+}
+
+// findings are the first defects of the ledger. The content is only understood
+// in a ledger of today's schema.
+func (l *Ledger) findings(content bool) (found []error, err error) {
 	// bbolt's check must not run beside a writer.
 	t, err := l.db.Begin(!l.readOnly)
 	if err != nil {
-		return fmt.Errorf("check ledger: %w", beginError(err))
+		return nil, beginError(err)
 	}
+	c := checker{tx: tx{t}}
 	err = guard(func() error {
-		c := checker{tx: tx{t}}
-		c.walk() // first: it meets bad pages in this goroutine, where they can be recovered
-		if len(c.findings) > 0 {
-			return c.err()
+		if _, err := l.checkPages(); err != nil {
+			return err
 		}
+		c.walk()
 		for err := range t.Check() {
 			c.found("%v", err)
 		}
-		if len(c.findings) == 0 {
+		if len(c.findings) == 0 && content {
 			c.records()
 			c.indexes()
 			c.log()
 			c.brakes()
 			c.rest()
 		}
-		return c.err()
+		return nil
 	})
-	if err := errors.Join(err, t.Rollback()); err != nil {
-		return fmt.Errorf("check ledger: %w", err)
+	if errors.Is(err, ErrCorrupt) {
+		c.findings = append(c.findings, err)
+		err = nil
 	}
-	return nil
+	return c.first(), errors.Join(err, t.Rollback())
+}
+
+// checkPages returns how many bytes are free, or the first defect of the
+// file's pages.
+func (l *Ledger) checkPages() (free int64, err error) {
+	f, err := os.Open(l.db.Path())
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	used, err := checkPages(f, info.Size(), l.db.Info().PageSize)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return info.Size() - used, nil
 }
 
 // checker collects findings.
@@ -73,11 +104,12 @@ func (c *checker) found(format string, args ...any) {
 	c.findings = append(c.findings, fmt.Errorf("%w: "+format, slices.Insert(args, 0, any(ErrCorrupt))...))
 }
 
-func (c *checker) err() error {
+// first are as many findings as are reported.
+func (c *checker) first() []error {
 	if n := len(c.findings); n > maxFindings {
-		return errors.Join(append(c.findings[:maxFindings:maxFindings], fmt.Errorf("%w: and %d more", ErrCorrupt, n-maxFindings))...)
+		return append(c.findings[:maxFindings:maxFindings], fmt.Errorf("%w: and %d more", ErrCorrupt, n-maxFindings))
 	}
-	return errors.Join(c.findings...)
+	return c.findings
 }
 
 // walk reads every key and value.

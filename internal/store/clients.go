@@ -47,7 +47,8 @@ func (l *Ledger) Client(ctx context.Context, id string) (dcr.Record, error) {
 	return r, err
 }
 
-// Records returns those of the ids that have a record, read at one moment.
+// Records returns those of the ids that have a record that can be read, at one
+// moment.
 func (l *Ledger) Records(ctx context.Context, ids []string) (map[string]dcr.Record, error) {
 	records := make(map[string]dcr.Record, len(ids))
 	err := l.view(ctx, func(t tx) error {
@@ -56,7 +57,7 @@ func (l *Ledger) Records(ctx context.Context, ids []string) (map[string]dcr.Reco
 			switch {
 			case err == nil:
 				records[id] = r
-			case !errors.Is(err, ErrNotFound):
+			case !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt):
 				return err
 			}
 		}
@@ -83,6 +84,9 @@ func (l *Ledger) Clients(ctx context.Context, q Query) (page []dcr.Record, next 
 				return nil
 			}
 			r, err := t.record(id)
+			if errors.Is(err, ErrCorrupt) {
+				continue // one bad value does not hide all others
+			}
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"grantd/internal/dcr"
 	"grantd/internal/failpoint"
@@ -46,6 +47,9 @@ func (l *Ledger) candidates(ctx context.Context, p dcr.Phase, after string, matc
 		ids := t.ids(p, after, chunk)
 		for _, id := range ids {
 			r, err := t.record(id)
+			if errors.Is(err, ErrCorrupt) {
+				continue // a sweep finds the client, and Mend its record
+			}
 			if err != nil {
 				return err
 			}
@@ -70,7 +74,7 @@ func (l *Ledger) change(ctx context.Context, found []candidate, match func(dcr.R
 	err = l.update(ctx, func(t tx) error {
 		was = was[:0]
 		for _, c := range found {
-			old, err := t.again(c)
+			old, err := t.again(c, l.now())
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
@@ -98,9 +102,9 @@ func (l *Ledger) change(ctx context.Context, found []candidate, match func(dcr.R
 }
 
 // again reads a candidate anew, if it changed.
-func (t tx) again(c candidate) (dcr.Record, error) {
+func (t tx) again(c candidate, now time.Time) (dcr.Record, error) {
 	if c.raw != nil && bytes.Equal(c.raw, t.clients().Get([]byte(c.record.ClientID))) {
 		return c.record, nil
 	}
-	return t.record(c.record.ClientID)
+	return t.writable(c.record.ClientID, now)
 }

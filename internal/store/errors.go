@@ -16,8 +16,9 @@ var (
 	// ErrOlderSchema: the ledger needs a migration, which a read-only open
 	// cannot make.
 	ErrOlderSchema = errors.New("the ledger was written by an older grantd")
-	// ErrUnsafe: the file is a symbolic link or not a regular file.
-	ErrUnsafe = errors.New("the ledger is not a regular file")
+	// ErrUnsafe: the file is a symbolic link, not a regular file, or has other
+	// names besides.
+	ErrUnsafe = errors.New("the file is not safe")
 )
 
 // Errors of every method.

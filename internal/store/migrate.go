@@ -48,7 +48,8 @@ func addHolds(t tx) error {
 }
 
 // migrate applies the steps that the ledger has not seen, each in a
-// transaction of its own together with the new version.
+// transaction of its own together with the new version. A ledger that holds
+// something is copied before the first of them.
 func (l *Ledger) migrate(steps []migration) error {
 	var version int
 	if err := l.read(func(t tx) (err error) { version, err = t.version(); return err }); err != nil {
@@ -56,9 +57,13 @@ func (l *Ledger) migrate(steps []migration) error {
 	}
 	switch {
 	case version > len(steps):
-		return fmt.Errorf("%w: schema %d, this one knows %d; install that version again", ErrNewerSchema, version, len(steps))
+		return newerSchema(l.path, version, len(steps))
 	case version < len(steps) && l.readOnly:
 		return fmt.Errorf("%w: schema %d, this one needs %d; start the daemon once", ErrOlderSchema, version, len(steps))
+	case 0 < version && version < len(steps):
+		if err := l.keepCopy(version); err != nil {
+			return fmt.Errorf("copy the ledger before it is migrated from schema %d: %w; nothing was migrated", version, err)
+		}
 	}
 	for ; version < len(steps); version++ {
 		err := l.group.transact(func(t tx) error {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,6 +53,8 @@ type Ledger struct {
 	group    group
 	feeds    feeds
 	held     atomic.Pointer[holdCache]
+
+	snapshots sync.Mutex // held while a backup is read
 }
 
 // Open opens the ledger and creates or migrates it where needed. It fails with
@@ -83,6 +86,11 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // prepare brings an open file to the present schema, checks whose it is and
 // reads what is kept in memory.
 func (l *Ledger) prepare(ctx context.Context, o Options) error {
+	if !l.readOnly {
+		if err := removeTemps(l.path); err != nil {
+			return fmt.Errorf("remove what a killed process left: %w: %w", ErrUnavailable, err)
+		}
+	}
 	if err := l.migrate(migrations()); err != nil {
 		return err
 	}
@@ -201,15 +209,18 @@ func openBolt(path string, readOnly bool) (db *bolt.DB, err error) {
 			ReadOnly:     readOnly,
 			FreelistType: bolt.FreelistMapType,
 			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-				file, err = openPrivate(name, flag, mode)
-				return file, err
+				f, err := openPrivate(name, flag, mode)
+				if file == nil {
+					file = f
+				}
+				return f, err
 			},
 		})
 		return err
 	})
 	switch {
 	case err == nil:
-		if err := complete(db); err != nil {
+		if err := errors.Join(complete(db), inPlace(path, file)); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 		return db, nil
@@ -245,19 +256,46 @@ func complete(db *bolt.DB) error {
 	})
 }
 
-// openPrivate opens a regular file and no symbolic link, and takes it away
-// from everybody but its owner.
+// inPlace fails when the file got another name while its lock was waited for,
+// as a restore gives it.
+func inPlace(path string, f *os.File) error {
+	is, err := os.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if was, err := f.Stat(); err != nil || !os.SameFile(is, was) {
+		return fmt.Errorf("%w: it was replaced meanwhile; try again", ErrUnavailable)
+	}
+	return nil
+}
+
+// openPrivate opens a regular file that has one name and no symbolic link, and
+// takes it away from everybody but its owner. A new one belongs to the owner of
+// its directory.
 func openPrivate(name string, flag int, mode os.FileMode) (*os.File, error) {
 	info, err := os.Lstat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: it is %s", ErrUnsafe, info.Mode().Type())
+	isNew := errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0
+	switch {
+	case isNew:
+		flag |= os.O_EXCL
+	case err == nil:
+		if err := plainFile(name, info); err != nil {
+			return nil, err
+		}
 	}
-	f, err := os.OpenFile(name, flag|syscall.O_NOFOLLOW, mode)
+	f, err := os.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, mode)
 	if err != nil {
 		return nil, err
 	}
-	if info, err = f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && flag&os.O_RDWR != 0 {
-		err = f.Chmod(0o600)
+	info, err = f.Stat()
+	switch {
+	case err != nil:
+	case isNew:
+		err = belongWithDir(f)
+	default:
+		if err = plainFile(name, info); err == nil && info.Mode().Perm()&0o077 != 0 && flag&os.O_RDWR != 0 {
+			err = f.Chmod(0o600)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -194,7 +194,7 @@ func (r *recorder) remember(s dcr.Sighting) (bool, error) {
 
 // client makes one client due, where the sighting is reason enough.
 func (r *recorder) client(id string, s dcr.Sighting) error {
-	old, err := r.record(id)
+	old, err := r.writable(id, r.now)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		if s.Kind != dcr.Registered {

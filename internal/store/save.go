@@ -27,7 +27,7 @@ func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err err
 		if err := errors.Join(t.addChanges(o, now), t.putHolds(o.Holds, now)); err != nil {
 			return err
 		}
-		stored, err := t.record(o.Record.ClientID)
+		stored, err := t.writable(o.Record.ClientID, now)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			missing = err

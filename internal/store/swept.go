@@ -74,7 +74,7 @@ type sweeper struct {
 // take stores one client and returns its record's sequence number, 0 when it
 // is left alone.
 func (s sweeper) take(f Swept) (uint64, error) {
-	stored, err := s.record(f.Record.ClientID)
+	stored, err := s.writable(f.Record.ClientID, s.now)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		if f.Record.Seq != 0 {
