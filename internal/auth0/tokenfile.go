@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"grantd/internal/failpoint"
@@ -49,7 +51,7 @@ func (f tokenFile) load(c credentials, now time.Time) (token, bool) {
 	if f.path == "" {
 		return token{}, false
 	}
-	file, err := os.Open(f.path)
+	file, err := f.open()
 	if err != nil {
 		return token{}, false
 	}
@@ -59,6 +61,36 @@ func (f tokenFile) load(c credentials, now time.Time) (token, bool) {
 		return token{}, false
 	}
 	return parseTokenFile(raw, f.key(c), now)
+}
+
+// open opens a regular file for reading: no symbolic link, and nothing that
+// blocks.
+func (f tokenFile) open() (*os.File, error) {
+	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// belongWithDir gives a file that root made to whom its directory belongs to,
+// so that what "sudo grantd" keeps is there for the daemon's user.
+func belongWithDir(f *os.File) error {
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 {
+		return f.Chown(int(s.Uid), int(s.Gid))
+	}
+	return nil
 }
 
 func parseTokenFile(raw []byte, key string, now time.Time) (token, bool) {
@@ -105,7 +137,7 @@ func (f tokenFile) save(c credentials, t token, now time.Time) (err error) {
 		}
 	}()
 	_, err = tmp.Write(raw)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err = errors.Join(err, belongWithDir(tmp), tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("write token file: %w", err)
 	}
 	failpoint.Hit("auth0.token-written")

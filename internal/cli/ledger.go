@@ -209,14 +209,19 @@ func (s socketReader) get(ctx context.Context, path string, v any) error {
 		return errNoClient
 	}
 	if resp.StatusCode != http.StatusOK {
-		var p api.Problem
-		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
-			return fmt.Errorf("ask the daemon: %s", resp.Status)
-		}
-		return fmt.Errorf("ask the daemon: %s", p.Message)
+		return fmt.Errorf("ask the daemon: %s", problemMessage(resp))
 	}
 	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil
+}
+
+// problemMessage is what the daemon says went wrong.
+func problemMessage(resp *http.Response) string {
+	var p api.Problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
+		return resp.Status
+	}
+	return p.Message
 }

@@ -137,6 +137,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 			return fmt.Errorf("listen on GRANTD_ADMIN_LISTEN: %w", err)
 		}
 	}
+	api.Snapshot = d.ledger.Snapshot
 	d.control, err = http.ListenUnix(ctx, c.Socket, http.ServerOptions{
 		Logger: d.log, OnShutdown: func() { d.broker.Close(); d.stop() }, Handler: http.Control(api, d.Engine),
 	})

@@ -104,6 +104,13 @@ func (e *Engine) openLedger(ctx context.Context, o Options) (err error) {
 		Path: filepath.Join(c.StateDir, ledgerFile), Tenant: c.Domain, Audience: c.Audience,
 		AcceptAudienceChange: o.AcceptAudienceChange, ReadOnly: o.ReadOnly,
 	}
+	tightened, err := store.SecureDir(c.StateDir, o.ReadOnly)
+	if err != nil {
+		return err // says what and where
+	}
+	if tightened {
+		e.log.Warn("closed the state directory to others", "state", c.StateDir, "mode", "0700")
+	}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 			return fmt.Errorf("make state directory: %w; GRANTD_STATE_DIR names another", err)
@@ -116,6 +123,13 @@ func (e *Engine) openLedger(ctx context.Context, o Options) (err error) {
 		so.Path, so.ReadOnly = filepath.Join(e.scratch, ledgerFile), false
 	}
 	e.ledger, err = store.Open(ctx, so)
+	switch {
+	case errors.Is(err, store.ErrCorrupt):
+		return fmt.Errorf("%w\nNothing was touched. grantd ledger check lists what is wrong. Then either put a backup back, "+
+			"grantd ledger restore FILE, or set the file aside, grantd ledger rebuild, and the next start makes a new one from the tenant", err)
+	case errors.Is(err, store.ErrUnavailable) && errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; give what is in the state directory to whom it belongs: sudo chown -R --reference=%s %[2]s", err, c.StateDir)
+	}
 	return err // says what and where
 }
 

@@ -27,7 +27,8 @@ type Ledger interface {
 	Journal(context.Context, store.JournalQuery) ([]dcr.JournalEntry, string, error)
 }
 
-// APIOptions of the JSON API. All but Heartbeat are required.
+// APIOptions of the JSON API. All but Heartbeat and Snapshot
+// are required.
 type APIOptions struct {
 	Ledger Ledger
 	Events *Broker
@@ -37,6 +38,9 @@ type APIOptions struct {
 	// Heartbeat is how often a quiet stream of events shows that it lives;
 	// 15 s when zero.
 	Heartbeat time.Duration
+	// Snapshot copies the ledger, for the owner of the control socket; nil when
+	// there is nothing to copy.
+	Snapshot func(context.Context) (*store.Snapshot, error)
 }
 
 // api answers the JSON API.

@@ -31,6 +31,9 @@ func Admin(o AdminOptions) nethttp.Handler {
 func Control(o APIOptions, c Commands) nethttp.Handler {
 	a, cmd := newAPI(o), commands{c, o.Logger}
 	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync))
+	if a.o.Snapshot != nil {
+		routes = append(routes, post("/api/v1/backup", a.backup))
+	}
 	return kept(router(a.o.Logger, routes...))
 }
 

@@ -253,8 +253,7 @@ func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
 	rec, err := l.o.Ledger.Client(ctx, id)
 	if err != nil {
 		if ctx.Err() == nil {
-			l.o.Logger.Error("read due client", "client_id", id, "error", err)
-			l.pause(ctx)
+			l.unreadable(ctx, id, err)
 		}
 		return false
 	}
@@ -279,6 +278,22 @@ func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
 			return false // still due: the next start looks again
 		}
 	}
+}
+
+// unreadable deals with a due client whose record could not be read. A bad
+// value is set aside, so that it is said once and not every second for ever.
+func (l *Loop) unreadable(ctx context.Context, id string, err error) {
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) {
+		mended, mendErr := l.o.Ledger.Mend(ctx, id)
+		if mendErr == nil && mended {
+			l.o.Logger.Error("the record of a client was unreadable and was set aside; the client is looked at anew",
+				"client_id", id, "error", err, "see", "grantd ledger check")
+			return
+		}
+		err = errors.Join(err, mendErr)
+	}
+	l.o.Logger.Error("read due client", "client_id", id, "error", err)
+	l.pause(ctx)
 }
 
 // troubled reports whether a client failed for a reason that others would fail

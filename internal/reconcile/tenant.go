@@ -18,6 +18,9 @@ type Ledger interface {
 	// Save stores an outcome. It reports false when the record was made due
 	// again meanwhile, and so stays due.
 	Save(ctx context.Context, o dcr.Outcome) (settled bool, err error)
+	// Mend makes a client due anew whose record cannot be read, or is not
+	// there, and reports whether that was so.
+	Mend(ctx context.Context, id string) (mended bool, err error)
 }
 
 // Observer reads one client. Its methods cost one Management API call each.
