@@ -109,7 +109,7 @@ func (e *Engine) openLedger(ctx context.Context, o Options) (err error) {
 		return err // says what and where
 	}
 	if tightened {
-		e.log.Warn("closed the state directory to others", "state", c.StateDir, "mode", "0700")
+		e.log.Info("closed the state directory to others", "state", c.StateDir, "mode", "0700")
 	}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(c.StateDir, 0o700); err != nil {

@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		childLimited(path)
 	case "nobody":
 		childNobody(path)
+	case "upkeep":
+		childUpkeep(path)
 	case "sweep":
 		childSweep(path)
 	}
