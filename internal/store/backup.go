@@ -115,7 +115,11 @@ func (l *Ledger) copyTo(ctx context.Context, w io.Writer) (n int64, err error) {
 		return 0, err
 	}
 	err = l.read(func(t tx) (err error) {
-		n, err = t.WriteTo(patient{ctx, w})
+		to := &failing{w: patient{ctx, w}}
+		n, err = t.WriteTo(to)
+		if to.err != nil {
+			err = to.err // bbolt tells it as text alone
+		}
 		if err == nil && n != t.Size() {
 			err = fmt.Errorf("%w: %d of %d bytes are there", ErrCorrupt, n, t.Size())
 		}
@@ -136,6 +140,21 @@ func (p patient) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return p.w.Write(b)
+}
+
+// failing is a writer that remembers what went wrong.
+type failing struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (f *failing) Write(b []byte) (n int, err error) {
+	n, err = f.w.Write(b)
+	if err != nil {
+		f.err = err
+	}
+	return n, err
 }
 
 // system marks what the operating system refused as ErrUnavailable.

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		childNobody(path)
 	case "upkeep":
 		childUpkeep(path)
+	case "secure":
+		childSecure(path)
 	case "sweep":
 		childSweep(path)
 	}

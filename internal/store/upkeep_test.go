@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -46,14 +48,16 @@ func TestKillUpkeep(t *testing.T) {
 	}
 	want := content(t, path)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 12 {
+	for round := range 12 {
 		cmd := child(t, "upkeep", path)
 		out := lines(t, cmd)
 		for range 1 + random.IntN(4) {
 			<-out
 		}
-		// Somewhere in the middle of what comes next.
-		spin(time.Duration(random.IntN(40)) * time.Millisecond)
+		// In the middle: an incomplete file is there, of some size.
+		for size := random.Int64N(int64(len(good))); round%4 > 0 && !incomplete(path, size); {
+			runtime.Gosched()
+		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -75,11 +79,19 @@ func TestKillUpkeep(t *testing.T) {
 	}
 }
 
-// spin waits without a clock that a test could be asked to wait for.
-func spin(d time.Duration) {
-	timer := time.NewTimer(d)
-	<-timer.C
+// incomplete reports whether an incomplete file of that size is there.
+func incomplete(path string, size int64) bool {
+	names, _ := filepath.Glob(path + ".tmp-*")
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.Size() >= size {
+			return true
+		}
+	}
+	return false
 }
+
+// flipsEnv says how many files TestFlippedBits damages.
+const flipsEnv = "GRANTD_STORE_TEST_FLIPS"
 
 // TestFlippedBits: whatever is damaged, every command says so or says that all
 // is well, and none panics, hangs or makes it worse.
@@ -94,7 +106,10 @@ func TestFlippedBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "grantd.db")
-	seeds, damagedFiles := 150, 0
+	seeds, damagedFiles := 60, 0
+	if n, err := strconv.Atoi(os.Getenv(flipsEnv)); err == nil {
+		seeds = n
+	}
 	for seed := range seeds {
 		bad := flip(good, uint64(seed))
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
