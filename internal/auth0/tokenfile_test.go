@@ -3,8 +3,10 @@ package auth0_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,4 +176,33 @@ func FuzzTokenFile(f *testing.F) {
 			t.Errorf("the file is %q, %v", now, err)
 		}
 	})
+}
+
+// TestTokenFileUnsafe: a link or a pipe in its place is not read, does not
+// hang, and is replaced by a file.
+func TestTokenFileUnsafe(t *testing.T) {
+	for name, put := range map[string]func(file string) error{
+		"link": func(file string) error {
+			return errors.Join(os.WriteFile(file+".other", []byte("{}"), 0o600), os.Symlink(file+".other", file))
+		},
+		"pipe": func(file string) error { return syscall.Mkfifo(file, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "token.json")
+			if err := put(file); err != nil {
+				t.Fatal(err)
+			}
+			s := &stub{API: always(200, thirdParty)}
+			c := open(t, s, func(o *auth0.Options) { o.TokenFile = file })
+			if err := get(t, c); err != nil || s.tokenRequests() != 1 {
+				t.Errorf("%d token requests, %v", s.tokenRequests(), err)
+			}
+			if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o600 {
+				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
+			if other, err := os.ReadFile(file + ".other"); err == nil && string(other) != "{}" {
+				t.Errorf("the link's target was written: %s", other)
+			}
+		})
+	}
 }

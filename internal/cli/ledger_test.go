@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/store"
+	"grantd/internal/store/storetest"
 )
 
 // writeLedger makes a state directory with a ledger in it and no daemon:
@@ -29,6 +31,14 @@ func writeLedger(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Check(l.Close())
+}
+
+// setSchema makes a ledger say that it is of another schema: schema FILE
+// NUMBER.
+func setSchema(ts *testscript.TestScript, _ bool, args []string) {
+	number, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(storetest.SetSchema(ts.MkAbs(args[0]), number))
 }
 
 func write(ctx context.Context, l *store.Ledger, r dcr.Record) error {

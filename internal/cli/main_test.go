@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"ledger":   writeLedger,
 			"nobody":   nobody,
 			"register": register,
+			"schema":   setSchema,
 			"shows":    shows,
 			"tenant":   startTenant,
 		},

@@ -91,6 +91,7 @@ type world struct {
 	ledger *store.Ledger
 	clock  *clock
 	log    *lines
+	path   string // of the ledger
 	*reconcile.Reconciler
 	options reconcile.Options // it was made with
 }
@@ -179,7 +180,8 @@ func newWorld(tb testing.TB, s setup) *world {
 	tb.Cleanup(w.client.Close)
 	w.ledger = storetest.Open(tb, func(o *store.Options) {
 		o.Tenant, o.Audience, o.Now = tenant.Domain(), audience, w.clock.now
-		o.Path = filepath.Join(tb.TempDir(), "grantd.db")
+		w.path = filepath.Join(tb.TempDir(), "grantd.db")
+		o.Path = w.path
 	})
 	w.options = reconcile.Options{
 		Tenant: w.client, Prefix: w.ledger.Prefix(), Settings: desire(tb, s.desired),
@@ -215,6 +217,12 @@ func (l *lines) has(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Contains(l.b.String(), text)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
 }
 
 // register registers a client as ChatGPT does and returns its id.
