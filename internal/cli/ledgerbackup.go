@@ -138,7 +138,7 @@ func (a *app) backupToOutput(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := io.Copy(out, f); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"grantd/internal/reconcile"
@@ -16,6 +17,7 @@ func TestLoopMendsRecord(t *testing.T) {
 		storetest.Damage(t, w.path, ids[1])
 		w.start(nil)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !w.ready(ids...) {
 			t.Errorf("record %+v", w.record(ids[1]))
 		}
@@ -34,12 +36,14 @@ func TestSweepMendsRecord(t *testing.T) {
 		ids := w.onboardMany(3)
 		r := w.start(nil)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		storetest.Damage(t, w.path, ids[1])
 		s := w.sweeper(func(o *reconcile.SweeperOptions) { o.Wake = r.Wake })
 		if _, err := s.Sweep(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !w.ready(ids...) {
 			t.Errorf("record %+v", w.record(ids[1]))
 		}

@@ -10,9 +10,6 @@ import (
 	"sync"
 )
 
-// ErrBusy: a backup is being read already.
-var ErrBusy = errors.New("another backup is being taken")
-
 // tempMark is in the name of every file that is not complete yet.
 const tempMark = ".tmp-"
 

@@ -21,6 +21,17 @@ var (
 	ErrUnsafe = errors.New("the file is not safe")
 )
 
+// Errors of upkeep.
+var (
+	// ErrBusy: a backup is being read already.
+	ErrBusy = errors.New("another backup is being taken")
+	// ErrSound: the ledger is not set aside, for nothing is wrong with it.
+	ErrSound = errors.New("nothing is wrong with the ledger")
+	// ErrUnsafeDir: somebody else could read or change what is in the state
+	// directory.
+	ErrUnsafeDir = errors.New("the state directory is not safe")
+)
+
 // Errors of every method.
 var (
 	// ErrCorrupt: the file is damaged or not a ledger.

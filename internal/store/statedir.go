@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// ErrUnsafeDir: somebody else could read or change what is in the state
-// directory.
-var ErrUnsafeDir = errors.New("the state directory is not safe")
-
 // maxEntries bounds how many files are looked at to see whose directory it is.
 const maxEntries = 1000
 

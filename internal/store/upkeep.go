@@ -12,9 +12,6 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// ErrSound: the ledger is not set aside, for nothing is wrong with it.
-var ErrSound = errors.New("nothing is wrong with the ledger")
-
 // compactBatch is how many bytes compaction copies in a transaction.
 const compactBatch = 1 << 20
 

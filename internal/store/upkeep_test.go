@@ -48,7 +48,7 @@ func TestKillUpkeep(t *testing.T) {
 	}
 	want := content(t, path)
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 12 {
+	for round := range 8 {
 		cmd := child(t, "upkeep", path)
 		out := lines(t, cmd)
 		for range 1 + random.IntN(4) {
@@ -106,7 +106,7 @@ func TestFlippedBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "grantd.db")
-	seeds, damagedFiles := 60, 0
+	seeds, damagedFiles := 24, 0
 	if n, err := strconv.Atoi(os.Getenv(flipsEnv)); err == nil {
 		seeds = n
 	}
