@@ -109,12 +109,15 @@ func parsePattern(s string) (pattern, error) {
 		end = len(rest)
 	}
 	authority, path := rest[:end], rest[end:]
-	openPort := strings.HasSuffix(authority, ":*") && strings.HasPrefix(path, "/")
+	authority, openPort := strings.CutSuffix(authority, ":*")
 	if err := checkScheme(scheme); err != nil {
 		return pattern{}, err
 	}
-	if err := checkAuthority(scheme, strings.TrimSuffix(authority, ":*"), openPort); err != nil {
+	if err := checkAuthority(scheme, authority, openPort); err != nil {
 		return pattern{}, err
+	}
+	if openPort && !strings.HasPrefix(path, "/") {
+		return pattern{}, errors.New("leaves the port open and has no path; write it after the port, as in http://localhost:*/callback")
 	}
 	if err := checkPath(scheme, path); err != nil {
 		return pattern{}, err
