@@ -58,7 +58,7 @@ func (t *Tenant) Do(as Actor, method, path string, body any) (status int, answer
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	res := t.dispatch(r)
+	res := t.watched(r)
 	return res.status, res.body
 }
 

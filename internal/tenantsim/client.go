@@ -25,6 +25,9 @@ type Client struct {
 	// place: clients of one kind share the values.
 	Extra map[string]json.RawMessage
 
+	// FirstPartyHidden leaves is_first_party out of every answer.
+	FirstPartyHidden bool
+
 	registered bool // by POST /oidc/register
 }
 
@@ -54,7 +57,7 @@ type wireClient struct {
 	ID           string          `json:"client_id"`
 	Secret       string          `json:"client_secret,omitempty"`
 	AppType      string          `json:"app_type,omitempty"`
-	FirstParty   bool            `json:"is_first_party"`
+	FirstParty   *bool           `json:"is_first_party,omitempty"`
 	IPHeader     bool            `json:"is_token_endpoint_ip_header_trusted"`
 	Callbacks    []string        `json:"callbacks,omitempty"`
 	SigningKeys  json.RawMessage `json:"signing_keys,omitempty"`
@@ -81,8 +84,11 @@ type view struct {
 func (t *Tenant) render(c *Client, v view) json.RawMessage {
 	w := wireClient{
 		Tenant: t.name(), Global: c.Global, Name: c.Name, Description: c.Description, ID: c.ID, AppType: c.AppType,
-		FirstParty: c.FirstParty, Callbacks: c.Callbacks, GrantTypes: c.GrantTypes, CustomLogin: true,
+		Callbacks: c.Callbacks, GrantTypes: c.GrantTypes, CustomLogin: true,
 		AuthMethod: c.TokenEndpointAuthMethod, SecurityMode: c.SecurityMode, Redirection: c.RedirectionPolicy,
+	}
+	if !c.FirstPartyHidden {
+		w.FirstParty = &c.FirstParty
 	}
 	if c.cimd() && !v.patch {
 		w.ExternalID, w.MetadataType, w.MetadataBy = c.ExternalClientID, "cimd", "admin"

@@ -146,8 +146,9 @@ func (s *Stream) take() (batch []*Log, req Request, copies int, lost bool) {
 	n := min(s.batchSize(), len(s.queue))
 	batch = slices.Clone(s.queue[:n])
 	s.queue = s.queue[n:]
-	if s.drop > 0 {
-		s.drop--
+	unlucky := s.sink.Delivery.Lose > 0 && s.t.rand.Float64() < s.sink.Delivery.Lose
+	if s.drop > 0 || unlucky {
+		s.drop = max(0, s.drop-1)
 		s.stats.Dropped += n
 		return batch, Request{}, 0, true
 	}

@@ -119,6 +119,11 @@ func (t *Tenant) hits(match matcher, sort string, n int) ([]*Log, *Error) {
 		}
 		return c
 	})
+	if t.quirks.SearchDoubles {
+		for i := len(out) - 1; i >= 0; i -= 3 {
+			out = slices.Insert(out, i, out[i])
+		}
+	}
 	return out[:min(n, len(out))], nil
 }
 

@@ -73,6 +73,10 @@ type Quirks struct {
 	// one entry a request.
 	LogsInOneObject bool
 
+	// SearchDoubles lists every third hit of a search by date twice, as one
+	// whose end moves while it is paged does.
+	SearchDoubles bool
+
 	// ResetNextToken makes x-ratelimit-reset the time of the next token
 	// instead of the time at which the bucket is full.
 	ResetNextToken bool

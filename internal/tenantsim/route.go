@@ -154,6 +154,7 @@ type request struct {
 	actor  Actor    // who calls
 	scopes []string // of the token
 	super  bool     // all scopes: a call by Do
+	lost   bool     // a fault keeps the answer from the caller
 }
 
 func (r *request) may(anyOf ...string) bool {

@@ -40,6 +40,8 @@ type Delivery struct {
 	Copies int
 	// Shuffle delivers in any order.
 	Shuffle bool
+	// Lose is the share of deliveries, 0 to 1, that are lost for good.
+	Lose float64
 	// Gzip compresses bodies.
 	Gzip bool
 }

@@ -31,6 +31,9 @@ type Options struct {
 	TokenQuota int
 	// Delivery is how log streams made over the API deliver.
 	Delivery Delivery
+	// Webhook is what log streams deliver through; nil means the network. With
+	// one of its own a test can have them in simulated time.
+	Webhook http.RoundTripper
 }
 
 // DCR is the tenant's dynamic client registration.
@@ -85,6 +88,7 @@ type Tenant struct {
 
 	faults faults
 	calls  calls
+	watch  func(Access, View)
 }
 
 // New returns a tenant that serves through ServeHTTP only. Close it.
@@ -100,6 +104,9 @@ func New(o Options) *Tenant {
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+	}
+	if o.Webhook != nil {
+		t.client.Transport = o.Webhook
 	}
 	if t.domain == "" {
 		t.domain = "acme.us.auth0.com"
@@ -227,6 +234,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call.Body = req.body
+	req.lost = fault.Kind != NoFault
 	res := t.serve(req, call)
 	if fault.Kind != NoFault {
 		t.spoil(w, r, fault, res, call)
@@ -298,7 +306,7 @@ func (t *Tenant) serve(r *request, call *Call) response {
 			}
 			call.Caller = r.actor.ClientID
 		}
-		return t.dispatch(r)
+		return t.watched(r)
 	}()
 	for k, v := range headers {
 		res.set(k, v[0])

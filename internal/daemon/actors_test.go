@@ -1,0 +1,501 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	api "grantd/internal/http"
+	"grantd/internal/tenantsim"
+)
+
+// actor is one kind of thing that happens to a tenant and its grantd. act does
+// it and says what it did. A new kind is a new row; if eligible clients are to
+// be left alone because of it, also a brake of the witness.
+type actor struct {
+	name   string
+	weight int
+	act    func(*model) string
+}
+
+// actors are all of them.
+func actors() []actor {
+	return []actor{
+		{"register", 14, (*model).register},
+		{"register hostile", 4, (*model).registerHostile},
+		{"import", 3, (*model).importDocument},
+		{"make application", 3, (*model).makeApplication},
+		{"edit client", 14, (*model).editClient},
+		{"edit what is ours", 6, (*model).undo},
+		{"delete client", 3, (*model).deleteClient},
+		{"edit grant", 8, (*model).editGrant},
+		{"make grant", 5, (*model).makeGrant},
+		{"edit connection", 4, (*model).editConnection},
+		{"edit members", 4, (*model).editMembers},
+		{"edit API", 4, (*model).editAPI},
+		{"edit tenant", 1, (*model).editTenant},
+		{"log in", 8, (*model).login},
+		{"forge", 10, (*model).forge},
+		{"faults", 5, (*model).faults},
+		{"log trouble", 5, (*model).logTrouble},
+		{"permissions", 2, (*model).permission},
+		{"restart", 2, (*model).restart},
+		{"reload", 4, (*model).reload},
+		{"command", 2, (*model).command},
+		{"time", 30, (*model).pass},
+	}
+}
+
+// mostClients bounds a tenant: beyond, clients are deleted instead of made.
+const mostClients = 30
+
+func (m *model) full() bool { return len(m.tenant.Clients()) >= mostClients }
+
+// callbackOf is a callback that the entry allows, or a hostile one for "".
+func (m *model) callbackOf(entry string) string {
+	known := catalogue()
+	var found []string
+	for _, uri := range slices.Sorted(maps.Keys(known)) {
+		if known[uri] == entry {
+			found = append(found, uri)
+		}
+	}
+	return choose(m, found...)
+}
+
+func entries() []string {
+	return []string{"chatgpt", "chatgpt", "chatgpt", "claude", "mcp-inspector", "http://localhost:*/cb", "https://exact.example.com/cb"}
+}
+
+func (m *model) goodCallbacks() []string {
+	out := []string{m.callbackOf(choose(m, entries()...))}
+	if m.rand.IntN(4) == 0 {
+		out = append(out, m.callbackOf(choose(m, entries()...)))
+	}
+	return out
+}
+
+func (m *model) badCallbacks() []string {
+	out := []string{m.callbackOf("")}
+	if m.rand.IntN(2) == 0 { // beside one that is allowed, on either side
+		out = append(out, m.callbackOf("chatgpt"))
+		if m.rand.IntN(2) == 0 {
+			slices.Reverse(out)
+		}
+	}
+	return out
+}
+
+func (m *model) preexisting() {
+	c := m.tenant.AddClient(tenantsim.Client{
+		Name: "from before", Callbacks: []string{m.callbackOf("chatgpt")}, SecurityMode: choose(m, tenantsim.Strict, tenantsim.Permissive),
+		GrantTypes: []string{"authorization_code"}, FirstPartyHidden: m.rand.IntN(4) == 0,
+	})
+	g := m.tenant.AddGrant(tenantsim.Grant{ClientID: c.ID, Audience: worldAPI, Scopes: choose(m, []string{"notes:read", "notes:share"}, []string{"notes:read"}, nil)})
+	m.witness.foreign[g.ID] = true
+	m.made++
+}
+
+func (m *model) register() string {
+	if m.full() {
+		return m.deleteClient()
+	}
+	reg := tenantsim.ChatGPT("x")
+	reg.RedirectURIs = m.goodCallbacks()
+	reg.TokenEndpointAuthMethod = choose(m, "none", "none", "client_secret_post", "")
+	reg.GrantTypes = choose(m, []string{"authorization_code", "refresh_token"}, []string{"authorization_code"}, nil)
+	reg.IP = fmt.Sprintf("20.161.%d.1", m.rand.IntN(6))
+	c, err := m.tenant.Register(reg)
+	m.made++
+	return fmt.Sprintf("%s %v %v", c.ID, reg.RedirectURIs, err)
+}
+
+func (m *model) registerHostile() string {
+	if m.full() {
+		return m.deleteClient()
+	}
+	reg := tenantsim.ChatGPT("x")
+	reg.RedirectURIs = m.badCallbacks()
+	c, err := m.tenant.Register(reg)
+	m.made++
+	return fmt.Sprintf("%s %v %v", c.ID, reg.RedirectURIs, err)
+}
+
+func (m *model) importDocument() string {
+	if m.full() {
+		return m.deleteClient()
+	}
+	doc := fmt.Sprintf("https://app%d.example/client.json", m.rand.IntN(4))
+	callbacks := m.goodCallbacks()
+	if m.rand.IntN(3) == 0 {
+		callbacks = m.badCallbacks()
+	}
+	m.tenant.SetDocument(doc, tenantsim.Document{ClientName: "App", RedirectURIs: callbacks, GrantTypes: choose(m, nil, []string{"authorization_code", "refresh_token"})})
+	m.made++
+	return m.as(tenantsim.Admin(), "POST", "/clients/cimd/register", map[string]any{"external_client_id": doc}) + fmt.Sprint(callbacks)
+}
+
+// makeApplication makes what grantd must never touch, with callbacks that it
+// would like.
+func (m *model) makeApplication() string {
+	if m.full() {
+		return m.deleteClient()
+	}
+	m.made++
+	switch m.rand.IntN(4) {
+	case 0:
+		return m.as(tenantsim.Admin(), "POST", "/clients", map[string]any{"name": "M2M", "app_type": "non_interactive", "grant_types": []string{"client_credentials"}, "callbacks": m.goodCallbacks()})
+	case 1:
+		return m.as(tenantsim.Admin(), "POST", "/clients", map[string]any{
+			"name": "Third-party M2M", "is_first_party": false, "app_type": choose(m, "regular_web", "non_interactive"),
+			"grant_types": []string{"client_credentials", "authorization_code"}, "callbacks": m.goodCallbacks(),
+		})
+	case 2:
+		c := m.tenant.AddClient(tenantsim.Client{Name: "Whose", Callbacks: m.goodCallbacks(), FirstPartyHidden: true, GrantTypes: []string{"authorization_code"}})
+		return "does not say whose it is: " + c.ID
+	}
+	return m.as(tenantsim.Admin(), "POST", "/clients", map[string]any{"name": "Our app", "app_type": "spa", "callbacks": m.goodCallbacks(), "grant_types": []string{"authorization_code"}})
+}
+
+// editClient is an admin or another program that edits a client.
+func (m *model) editClient() string {
+	c, ok := m.pick(anyClient)
+	if !ok {
+		return "none"
+	}
+	who := choose(m, tenantsim.Admin(), tenantsim.App("TerraformM2M0000000000000000000"))
+	return m.as(who, "PATCH", "/clients/"+c.ID, choose(m,
+		map[string]any{"callbacks": m.goodCallbacks()},
+		map[string]any{"callbacks": m.goodCallbacks()},
+		map[string]any{"callbacks": m.badCallbacks()},
+		map[string]any{"callbacks": []string{}},
+		map[string]any{"app_type": choose(m, "spa", "native", "regular_web")},
+		map[string]any{"app_type": "non_interactive"},
+		map[string]any{"grant_types": []string{"authorization_code", "client_credentials"}},
+		map[string]any{"grant_types": []string{"authorization_code", "refresh_token"}},
+		map[string]any{"token_endpoint_auth_method": choose(m, "none", "client_secret_post")},
+		map[string]any{"name": "Renamed", "description": "by somebody"},
+		map[string]any{"client_metadata": map[string]any{"team": "a"}},
+		map[string]any{"is_first_party": true},
+	))
+}
+
+// undo changes what grantd makes, on a client it made.
+func (m *model) undo() string {
+	c, ok := m.pick(func(c seenClient) bool { return m.rules.refusal(c) == "" })
+	if !ok {
+		return "none"
+	}
+	return m.as(tenantsim.Admin(), "PATCH", "/clients/"+c.ID, choose(m,
+		map[string]any{"app_type": "spa"}, map[string]any{"grant_types": []string{"authorization_code"}},
+		map[string]any{"token_endpoint_auth_method": "client_secret_basic"},
+	))
+}
+
+func (m *model) deleteClient() string {
+	c, ok := m.pick(anyClient)
+	if !ok {
+		return "none"
+	}
+	if m.gone = append(m.gone, c.ID); len(m.gone) > 20 {
+		m.gone = m.gone[1:]
+	}
+	return m.as(tenantsim.Admin(), "DELETE", "/clients/"+c.ID, nil)
+}
+
+func (m *model) someGrant() (seenGrant, bool) {
+	s := lookAt(m.tenant, m.drops)
+	c, ok := m.pick(func(c seenClient) bool { return len(s.grants[c.ID]) > 0 })
+	if !ok {
+		return seenGrant{}, false
+	}
+	return s.grants[c.ID][0], true
+}
+
+func (m *model) scopes() []string {
+	var out []string
+	for _, s := range []string{"notes:read", "notes:write", "notes:share"} {
+		if m.rand.IntN(2) == 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (m *model) editGrant() string {
+	g, ok := m.someGrant()
+	if !ok {
+		return "none"
+	}
+	who := choose(m, tenantsim.Admin(), tenantsim.App("TerraformM2M0000000000000000000"))
+	if m.rand.IntN(3) == 0 {
+		return m.as(who, "DELETE", "/client-grants/"+g.ID, nil)
+	}
+	scope := m.scopes()
+	if scope == nil {
+		scope = []string{}
+	}
+	return m.as(who, "PATCH", "/client-grants/"+g.ID, choose(m, map[string]any{"scope": scope}, map[string]any{"scope": scope}, map[string]any{"allow_all_scopes": true}))
+}
+
+// makeGrant makes grants that are none of grantd's business, and sometimes the
+// very one it would make.
+func (m *model) makeGrant() string {
+	c, ok := m.pick(anyClient)
+	if !ok {
+		return "none"
+	}
+	scope := m.scopes()
+	if scope == nil {
+		scope = []string{}
+	}
+	return m.as(tenantsim.Admin(), "POST", "/client-grants", map[string]any{
+		"client_id": c.ID, "audience": choose(m, worldAPI, worldAPI, "https://other.example.com/"),
+		"subject_type": choose(m, "user", "client"), "scope": scope,
+	})
+}
+
+func (m *model) connectionID(name string) string {
+	id, _ := m.tenant.ConnectionID(name)
+	return id
+}
+
+func (m *model) editConnection() string {
+	name := choose(m, "google-oauth2", "google-oauth2", "backup", "staff")
+	id := m.connectionID(name)
+	switch {
+	case id == "":
+		return m.as(tenantsim.Admin(), "POST", "/connections", map[string]any{"name": name, "strategy": "google-oauth2", "is_domain_connection": m.rand.IntN(2) == 0})
+	case m.rand.IntN(8) == 0:
+		return m.as(tenantsim.Admin(), "DELETE", "/connections/"+id, nil)
+	}
+	return m.as(tenantsim.Admin(), "PATCH", "/connections/"+id, choose(m,
+		map[string]any{"is_domain_connection": true}, map[string]any{"is_domain_connection": true},
+		map[string]any{"is_domain_connection": false}, map[string]any{"options": map[string]any{"scope": []string{"email"}}},
+	))
+}
+
+func (m *model) editMembers() string {
+	c, ok := m.pick(anyClient)
+	id := m.connectionID(choose(m, "google-oauth2", "google-oauth2", "staff"))
+	if !ok || id == "" {
+		return "none"
+	}
+	return m.as(tenantsim.Admin(), "PATCH", "/connections/"+id+"/clients", []map[string]any{{"client_id": c.ID, "status": m.rand.IntN(3) == 0}})
+}
+
+func (m *model) editAPI() string {
+	if _, ok := m.tenant.APIScopes(worldAPI); !ok {
+		return m.as(tenantsim.Admin(), "POST", "/resource-servers", map[string]any{"identifier": worldAPI, "name": "MCP", "scopes": definitions("notes:read", "notes:write", "notes:share")})
+	}
+	const path = "/resource-servers/https%3A%2F%2Fmcp.example.com%2Fmcp"
+	if m.rand.IntN(5) == 0 {
+		return m.as(tenantsim.Admin(), "DELETE", path, nil)
+	}
+	return m.as(tenantsim.Admin(), "PATCH", path, choose(m,
+		map[string]any{"scopes": definitions("notes:read", "notes:write", "notes:share")},
+		map[string]any{"scopes": definitions("notes:read", "notes:share")},
+		map[string]any{"name": "renamed"},
+	))
+}
+
+func definitions(scopes ...string) []map[string]string {
+	out := make([]map[string]string, len(scopes))
+	for i, s := range scopes {
+		out[i] = map[string]string{"value": s}
+	}
+	return out
+}
+
+func (m *model) editTenant() string {
+	return m.as(tenantsim.Admin(), "PATCH", "/tenants/settings", map[string]any{
+		"dynamic_client_registration_security_mode": choose(m, "strict", "permissive"),
+		"client_id_metadata_document_supported":     true,
+	})
+}
+
+func (m *model) login() string {
+	c, ok := m.pick(third)
+	if !ok {
+		return "none"
+	}
+	_, err := m.tenant.Login(tenantsim.Login{ClientID: c.ID, Audience: worldAPI, Scopes: []string{"notes:read"}, Connection: "google-oauth2"})
+	return fmt.Sprint(c.ID, " ", err)
+}
+
+// forge is somebody who has the webhook's secret and names whatever client.
+func (m *model) forge() string {
+	id := choose(m, bubbleApp, m.tenant.GlobalClient(), "tpc_of_another_tenant", "SomeClientOfAnotherTenant0000000",
+		"../clients/"+bubbleApp, "a/b", "x%2f..%2f", "tpc_\u202e", strings.Repeat("A", 129), "", bubbleApp+"?fields=x")
+	if c, ok := m.pick(anyClient); ok && m.rand.IntN(2) == 0 {
+		id = c.ID
+	}
+	if len(m.gone) > 0 && m.rand.IntN(5) == 0 {
+		id = choose(m, m.gone...)
+	}
+	path := choose(m, "/oidc/register", "/oidc/register", "/api/v2/clients/"+id, "/api/v2/client-grants", "/api/v2/clients")
+	entry := map[string]any{"log_id": fmt.Sprintf("forged-%d-%d", m.seed, m.step), "data": map[string]any{
+		"type": choose(m, "sapi", "sapi", "sapi", "f", "seacft"), "description": choose(m, "Dynamic client registration", "Create a client", "Update a client", ""),
+		"date": time.Now().UTC().Format(time.RFC3339Nano), "client_id": choose(m, id, bubbleApp), "ip": "198.51.100.66",
+		"details": map[string]any{
+			"request":  map[string]any{"method": choose(m, "post", "patch", "delete"), "path": path, "body": map[string]any{"client_id": id, "audience": worldAPI}},
+			"response": map[string]any{"statusCode": 201, "body": map[string]any{"client_id": id, "is_first_party": false, "callbacks": []string{"https://chatgpt.com/connector/oauth/x"}, "redirect_uris": []string{"https://chatgpt.com/connector/oauth/x"}}},
+			"qs":       map[string]any{"audience": worldAPI},
+		},
+	}}
+	return fmt.Sprintf("%q %v: %d", id, path, m.post(string(mustJSON(entry))))
+}
+
+// faults begin, end, and change; the token is revoked, the whole tenant down.
+func (m *model) faults() string {
+	switch m.rand.IntN(6) {
+	case 0, 1:
+		m.weather.set(0)
+		m.tenant.OutageBy(tenantsim.NoFault)
+		return "none"
+	case 2:
+		m.tenant.RevokeTokens()
+		return "the tokens are revoked"
+	case 3:
+		kind := choose(m, tenantsim.Reset, tenantsim.InternalError, tenantsim.RateLimited, tenantsim.Timeout)
+		m.tenant.OutageBy(kind)
+		return fmt.Sprintf("outage %d", kind)
+	}
+	share := choose(m, 0.05, 0.3, 0.6)
+	m.weather.set(share)
+	return fmt.Sprint(share)
+}
+
+// logTrouble makes entries late, doubled, shuffled, lost, and the stream stop.
+func (m *model) logTrouble() string {
+	switch m.rand.IntN(5) {
+	case 0:
+		m.stream.Hold()
+		return "the stream is held"
+	case 1:
+		m.stream.Release()
+		return "the stream is released"
+	case 2:
+		m.stream.Drop(1 + m.rand.IntN(3))
+		return "deliveries are dropped"
+	case 3:
+		late := choose(m, 0, 10*time.Second, time.Minute, 10*time.Minute)
+		m.tenant.SetSearchDelay(late, late)
+		return fmt.Sprintf("search is %v late", late)
+	}
+	d := tenantsim.Delivery{
+		Batch: choose(m, 0, 1, 3), Wait: choose(m, 0, 100*time.Millisecond, 20*time.Second), Copies: m.rand.IntN(3),
+		Shuffle: m.rand.IntN(2) == 0, Gzip: m.rand.IntN(2) == 0, Lose: choose(m, 0, 0.1, 0.7),
+	}
+	m.stream.SetDelivery(d)
+	return fmt.Sprintf("%+v", d)
+}
+
+func (m *model) permission() string {
+	all := m.permissions()
+	if m.rand.IntN(3) > 0 {
+		i := m.rand.IntN(len(all))
+		all = slices.Delete(all, i, i+1)
+	}
+	m.tenant.SetScopes(bubbleApp, all...)
+	if m.rand.IntN(2) == 0 {
+		m.tenant.RevokeTokens()
+	}
+	return strings.Join(all, " ")
+}
+
+func (m *model) restart() string {
+	m.stop()
+	down := choose(m, 0, time.Second, 10*time.Minute)
+	time.Sleep(down)
+	m.startAgain()
+	return fmt.Sprintf("down for %v", down)
+}
+
+func (m *model) startAgain() {
+	m.restarts++
+	m.start()
+}
+
+// reload changes the configuration while the daemon runs.
+func (m *model) reload() string {
+	r := m.rules
+	switch m.rand.IntN(5) {
+	case 0:
+		r.allowed = choose(m, []string{"chatgpt"}, []string{"chatgpt", "claude"}, []string{"claude"}, []string{"any"}, entries()[2:], entries()[2:])
+	case 1:
+		if r.scopes = m.scopes(); r.scopes == nil {
+			r.scopes = []string{"notes:read"}
+		}
+	case 2:
+		r.additive = !r.additive
+	case 3:
+		r.domain = !r.domain
+		r.connections = choose(m, []string{"google-oauth2"}, []string{"google-oauth2", "backup"})
+	case 4:
+		r.dryRun = !r.dryRun && m.rand.IntN(2) == 0
+	}
+	return m.configure(r)
+}
+
+func (m *model) configure(r rules) string {
+	m.rules = r
+	m.reloads++
+	m.witness.configured(r)
+	maps.Copy(m.environ, r.environ())
+	if err := m.d.Reload(context.Background()); err != nil { //nolint:usetesting // it may outlive the part of the test
+		m.Errorf("reload: %v", err)
+	}
+	m.witness.configured(r) // what was under way when it began has ended
+	return fmt.Sprintf("%+v", r)
+}
+
+// command is a person at the control socket.
+func (m *model) command() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) //nolint:usetesting // the same
+	defer cancel()
+	if adopt := m.rand.IntN(3) == 0; adopt {
+		m.witness.adopted()
+		_, err := m.d.Sync(ctx, true, func(api.Progress) {})
+		return fmt.Sprintf("sync --adopt: %v", err)
+	}
+	before := m.witness.writesSoFar()
+	_, err := m.d.Plan(ctx, func(api.Progress) {})
+	return fmt.Sprintf("plan: %v (%d writes meanwhile)", err, m.witness.writesSoFar()-before)
+}
+
+// pass lets time pass, mostly little of it.
+func (m *model) pass() string {
+	var d time.Duration
+	switch n := m.rand.IntN(200); {
+	case n < 110:
+		d = time.Duration(m.rand.Int64N(int64(300 * time.Millisecond)))
+	case n < 170:
+		d = time.Duration(m.rand.Int64N(int64(10 * time.Second)))
+	case n < 193:
+		d = time.Duration(m.rand.Int64N(int64(3 * time.Minute)))
+	case n < 199:
+		d = time.Duration(m.rand.Int64N(int64(20 * time.Minute)))
+	default:
+		d = time.Duration(m.rand.Int64N(int64(30 * time.Hour)))
+		if m.rand.IntN(4) > 0 {
+			d /= 10
+		}
+	}
+	time.Sleep(d)
+	return d.Round(time.Millisecond).String()
+}
+
+// calm ends everything that keeps things from settling.
+func (m *model) calm() {
+	m.weather.set(0)
+	m.tenant.OutageBy(tenantsim.NoFault)
+	m.tenant.SetScopes(bubbleApp, m.permissions()...)
+	m.tenant.SetSearchDelay(0, 0)
+	m.stream.SetDelivery(tenantsim.Delivery{})
+	m.stream.Drop(0)
+	m.stream.Release()
+}

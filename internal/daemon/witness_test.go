@@ -1,0 +1,396 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"grantd/internal/tenantsim"
+)
+
+const (
+	// inFlight is how long after a read, or after a change of configuration, a
+	// write may still follow from it: a visit makes its calls one after the
+	// other, waits for the rate limit in between, and each may take 10 s to fail.
+	inFlight = 2 * time.Minute
+	// sweptFor is how old a sweep's lists may be to be acted on, and a visit's
+	// time on top.
+	sweptFor   = 15*time.Minute + inFlight
+	sightsKept = 8
+)
+
+// witness sees every Management API call in the order in which they take effect
+// and judges every write by grantd when it happens. It knows grantd by its
+// application, and knows what a client is from the tenant alone.
+//
+// One race no reconciler can avoid: a client turns ineligible between grantd's
+// last look and its write. Such a write is allowed only if grantd, by an answer
+// that reached it, saw the client eligible less than inFlight ago by reading
+// it, or the last it saw of it, by a list at most sweptFor ago, was so. A write
+// after it was told that the client is ineligible is never allowed, once calls
+// that were under way then have ended.
+type witness struct {
+	mu       sync.Mutex
+	force    []inForce // configurations that may be in force
+	sights   map[string][]sight
+	foreign  map[string]bool      // grants from before grantd that nobody adopted
+	edited   map[string]time.Time // by object: when somebody else last wrote to it
+	shown    map[string]time.Time // by object: when grantd last saw it
+	brakes   []brake
+	violated []string
+
+	writes   int             // accepted ones by grantd
+	raced    int             // of these, to a client that had just turned ineligible
+	answered map[string]bool // correlation ids of those whose answer arrived
+	deletes  int
+}
+
+// sight is what an answer told grantd of a client.
+type sight struct {
+	at       time.Time
+	eligible bool
+	list     bool
+}
+
+// brake is a rule by which eligible clients are left alone, phase blocked: since
+// when it covers a client, as the tenant shows it.
+type brake struct {
+	name, reason string
+	since        func(client json.RawMessage) (time.Time, bool)
+}
+
+// inForce is a configuration and until when a write may follow from it; zero:
+// it is the present one.
+type inForce struct {
+	rules
+	until time.Time
+}
+
+func newWitness(r rules) *witness {
+	return &witness{
+		force: []inForce{{rules: r}}, sights: map[string][]sight{}, foreign: map[string]bool{},
+		edited: map[string]time.Time{}, shown: map[string]time.Time{}, answered: map[string]bool{},
+	}
+}
+
+// configured notes a new configuration. Clients being worked on finish with the
+// old one.
+func (w *witness) configured(r rules) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	for i := range w.force {
+		if w.force[i].until.IsZero() {
+			w.force[i].until = now.Add(inFlight)
+		}
+	}
+	w.force = append(slices.DeleteFunc(w.force, func(f inForce) bool { return !f.until.IsZero() && f.until.Before(now) }), inForce{rules: r})
+}
+
+// any reports whether a rule holds by a configuration that may be in force.
+func (w *witness) any(holds func(rules) bool) bool {
+	now := time.Now()
+	return slices.ContainsFunc(w.force, func(f inForce) bool {
+		return (f.until.IsZero() || !f.until.Before(now)) && holds(f.rules)
+	})
+}
+
+func (w *witness) eligible(c seenClient) bool {
+	return w.any(func(r rules) bool { return r.refusal(c) == "" })
+}
+
+// see is the tenant's hook.
+func (w *witness) see(a tenantsim.Access, v tenantsim.View) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	mine := a.Actor.ClientID == bubbleApp
+	switch {
+	case !mine && a.Write():
+		for name := range touched(a) {
+			w.edited[name] = a.At
+		}
+	case mine && a.Write():
+		w.judge(a, v)
+	case mine && !a.Lost:
+		w.read(a, v)
+	}
+}
+
+func touched(a tenantsim.Access) map[string]json.RawMessage {
+	all := maps.Clone(a.Before)
+	if all == nil {
+		all = map[string]json.RawMessage{}
+	}
+	maps.Copy(all, a.After)
+	return all
+}
+
+// read notes what grantd is told.
+func (w *witness) read(a tenantsim.Access, v tenantsim.View) {
+	switch a.Operation {
+	case "GET /clients/{id}":
+		if raw := v.Client(a.Vars[0]); raw != nil {
+			w.sighted(read[seenClient](raw), a.At, false)
+		}
+	case "GET /clients":
+		for _, raw := range items(a.Answer, "clients") {
+			if c := read[seenClient](raw); c.ID != "" {
+				w.sighted(read[seenClient](v.Client(c.ID)), a.At, true)
+			}
+		}
+	case "GET /client-grants":
+		for _, raw := range items(a.Answer, "client_grants") {
+			w.shown["client-grants/"+read[seenGrant](raw).ID] = a.At
+		}
+	}
+}
+
+func items(answer []byte, name string) []json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(answer, &list) == nil {
+		return list
+	}
+	return read[[]json.RawMessage](read[map[string]json.RawMessage](answer)[name])
+}
+
+func (w *witness) sighted(c seenClient, at time.Time, list bool) {
+	s := append(w.sights[c.ID], sight{at: at, eligible: w.eligible(c), list: list})
+	w.sights[c.ID] = s[max(0, len(s)-sightsKept):]
+}
+
+func (w *witness) fail(a tenantsim.Access, format string, args ...any) {
+	w.violated = append(w.violated, fmt.Sprintf("%s: %s %s %s: %s", a.At.Format("15:04:05.000"), a.Operation, strings.Join(a.Vars, " "), a.Body, fmt.Sprintf(format, args...)))
+}
+
+// judges are the only writes that grantd ever makes, by operation.
+func judges() map[string]func(*witness, tenantsim.Access, tenantsim.View) {
+	return map[string]func(*witness, tenantsim.Access, tenantsim.View){
+		"PATCH /clients/{id}":             (*witness).promotes,
+		"POST /client-grants":             (*witness).grants,
+		"PATCH /client-grants/{id}":       (*witness).regrants,
+		"PATCH /connections/{id}/clients": (*witness).enables,
+		"PATCH /connections/{id}":         (*witness).opens,
+	}
+}
+
+// judge judges a write by grantd.
+func (w *witness) judge(a tenantsim.Access, v tenantsim.View) {
+	if strings.HasPrefix(a.Operation, "DELETE") {
+		w.deletes++
+	}
+	judge := judges()[a.Operation]
+	if judge == nil {
+		w.fail(a, "grantd never makes such a write")
+		return
+	}
+	if a.Status >= 300 {
+		return
+	}
+	w.writes++
+	if !a.Lost {
+		w.answered[a.Actor.CorrelationID] = true
+	}
+	if !w.any(func(r rules) bool { return !r.dryRun }) {
+		w.fail(a, "in a dry run")
+	}
+	judge(w, a, v)
+	for name := range touched(a) {
+		w.shown[name] = a.At
+	}
+}
+
+// touches: the client of a write must be eligible.
+func (w *witness) touches(a tenantsim.Access, raw json.RawMessage) (c seenClient) {
+	if raw == nil {
+		w.fail(a, "of no client")
+		return c
+	}
+	c = read[seenClient](raw)
+	for _, b := range w.brakes {
+		if at, covered := b.since(raw); covered && a.At.Sub(at) > inFlight {
+			w.fail(a, "held since %s: %s", at.Format("15:04:05"), b.name)
+		}
+	}
+	if w.eligible(c) {
+		return c
+	}
+	seen := w.sights[c.ID]
+	for i, s := range seen {
+		age := a.At.Sub(s.at)
+		last := i == len(seen)-1
+		if s.eligible && (age <= inFlight || last && s.list && age <= sweptFor) {
+			w.raced++
+			return c
+		}
+	}
+	w.fail(a, "the client is not eligible, and grantd had no reason to think so: %s; it saw %+v", raw, seen)
+	return c
+}
+
+// only: nothing but these objects changed, and of each nothing but the fields
+// named; "*" stands for a whole object.
+func (w *witness) only(a tenantsim.Access, allowed map[string][]string) {
+	for name := range touched(a) {
+		fields, ok := allowed[name]
+		if !ok {
+			w.fail(a, "it changed %s", name)
+			continue
+		}
+		if slices.Contains(fields, "*") {
+			continue
+		}
+		was, is := read[map[string]json.RawMessage](a.Before[name]), read[map[string]json.RawMessage](a.After[name])
+		for field := range is {
+			if string(was[field]) != string(is[field]) && !slices.Contains(fields, field) {
+				w.fail(a, "it changed %s of %s from %s to %s", field, name, was[field], is[field])
+			}
+		}
+		for field := range was {
+			if _, kept := is[field]; !kept && !slices.Contains(fields, field) {
+				w.fail(a, "it took %s from %s", field, name)
+			}
+		}
+	}
+}
+
+// sent: the body has no other fields than these.
+func (w *witness) sent(a tenantsim.Access, body map[string]json.RawMessage, fields ...string) {
+	for name := range body {
+		if !slices.Contains(fields, name) {
+			w.fail(a, "it sent %s", name)
+		}
+	}
+}
+
+func (w *witness) promotes(a tenantsim.Access, v tenantsim.View) {
+	name := "clients/" + a.Vars[0]
+	was := a.Before[name]
+	if was == nil { // it changed nothing
+		was = v.Client(a.Vars[0])
+	}
+	c := w.touches(a, was)
+	body := read[map[string]json.RawMessage](a.Body)
+	fields := []string{"app_type", "token_endpoint_auth_method", "grant_types"}
+	if c.Document != "" {
+		fields = []string{"grant_types"}
+	}
+	w.sent(a, body, fields...)
+	w.only(a, map[string][]string{name: fields})
+	is := read[seenClient](v.Client(a.Vars[0]))
+	if _, sent := body["grant_types"]; sent && c.Document == "" && !sameScopes(is.GrantTypes, []string{"authorization_code", "refresh_token"}) {
+		w.fail(a, "grant types %v", is.GrantTypes)
+	}
+	for field, desired := range map[string]string{"app_type": `"regular_web"`, "token_endpoint_auth_method": `"none"`} {
+		if got, sent := body[field]; sent && string(got) != desired {
+			w.fail(a, "%s %s", field, got)
+		}
+	}
+	if c.Document != "" && !slices.Contains(is.GrantTypes, "refresh_token") {
+		w.fail(a, "a CIMD client lost refresh_token")
+	}
+}
+
+func (w *witness) grants(a tenantsim.Access, v tenantsim.View) {
+	body := read[map[string]json.RawMessage](a.Body)
+	w.sent(a, body, "client_id", "audience", "subject_type", "scope")
+	g := read[seenGrant](a.Body)
+	if !g.ours() {
+		w.fail(a, "for %s, subject %q", g.Audience, g.Subject)
+	}
+	w.touches(a, v.Client(g.ClientID))
+	w.scopes(a, g, nil)
+	allowed := map[string][]string{}
+	for name := range a.After {
+		if strings.HasPrefix(name, "client-grants/") && read[seenGrant](a.After[name]).ClientID == g.ClientID {
+			allowed[name] = []string{"*"}
+		}
+	}
+	w.only(a, allowed)
+}
+
+func (w *witness) regrants(a tenantsim.Access, v tenantsim.View) {
+	body := read[map[string]json.RawMessage](a.Body)
+	w.sent(a, body, "scope", "allow_all_scopes")
+	name := "client-grants/" + a.Vars[0]
+	is := read[seenGrant](v.Grant(a.Vars[0]))
+	was := is
+	if raw := a.Before[name]; raw != nil {
+		was = read[seenGrant](raw)
+	}
+	if !is.ours() {
+		w.fail(a, "a grant of %s for %q", is.Audience, is.Subject)
+	}
+	if is.All {
+		w.fail(a, "it allows all scopes")
+	}
+	w.touches(a, v.Client(is.ClientID))
+	w.scopes(a, is, &was)
+	w.only(a, map[string][]string{name: {"scope", "allow_all_scopes"}})
+}
+
+// scopes: those granted are desired, or were there and are kept.
+func (w *witness) scopes(a tenantsim.Access, g seenGrant, was *seenGrant) {
+	name := "client-grants/" + g.ID
+	raced := was != nil && w.edited[name].After(w.shown[name])
+	narrows := was != nil && (was.All || len(minus(was.Scopes, g.Scopes)) > 0)
+	foreign := w.foreign[g.ID]
+	if foreign && narrows && !raced {
+		w.fail(a, "it narrows a grant that was there before grantd, from %v", was.Scopes)
+	}
+	ok := w.any(func(r rules) bool {
+		extra := minus(g.Scopes, r.scopes)
+		if was == nil {
+			return len(extra) == 0
+		}
+		if r.additive || foreign {
+			return raced || !narrows && len(minus(extra, was.Scopes)) == 0
+		}
+		return len(extra) == 0
+	})
+	if !ok {
+		w.fail(a, "scopes %v, before %+v", g.Scopes, was)
+	}
+}
+
+func (w *witness) enables(a tenantsim.Access, v tenantsim.View) {
+	w.desired(a, v)
+	allowed := map[string][]string{}
+	for _, item := range read[[]struct {
+		ClientID string `json:"client_id"`
+		Status   bool   `json:"status"`
+	}](a.Body) {
+		if !item.Status {
+			w.fail(a, "it disables %s", item.ClientID)
+		}
+		w.touches(a, v.Client(item.ClientID))
+		allowed["connections/"+a.Vars[0]+"/clients/"+item.ClientID] = []string{"*"}
+	}
+	w.only(a, allowed)
+}
+
+func (w *witness) opens(a tenantsim.Access, v tenantsim.View) {
+	w.desired(a, v)
+	if string(a.Body) != `{"is_domain_connection":true}` {
+		w.fail(a, "that body")
+	}
+	if !w.any(func(r rules) bool { return r.domain }) {
+		w.fail(a, "the connection level is client")
+	}
+	w.only(a, map[string][]string{"connections/" + a.Vars[0]: {"is_domain_connection"}})
+}
+
+// desired: the connection is one that configuration names.
+func (w *witness) desired(a tenantsim.Access, v tenantsim.View) {
+	name := read[seenConnection](v.Connection(a.Vars[0])).Name
+	if !w.any(func(r rules) bool { return slices.Contains(r.connections, name) }) {
+		w.fail(a, "%q is no desired connection", name)
+	}
+}
+
+func minus(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
