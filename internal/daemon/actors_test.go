@@ -207,12 +207,13 @@ func (m *model) deleteClient() string {
 }
 
 func (m *model) someGrant() (seenGrant, bool) {
-	s := lookAt(m.tenant, m.drops)
-	c, ok := m.pick(func(c seenClient) bool { return len(s.grants[c.ID]) > 0 })
+	has := func(c seenClient) bool { _, ok := m.tenant.UserGrant(c.ID, worldAPI); return ok }
+	c, ok := m.pick(has)
 	if !ok {
 		return seenGrant{}, false
 	}
-	return s.grants[c.ID][0], true
+	g, _ := m.tenant.UserGrant(c.ID, worldAPI)
+	return seenGrant{ID: g.ID, ClientID: c.ID}, true
 }
 
 func (m *model) scopes() []string {
@@ -351,7 +352,10 @@ func (m *model) forge() string {
 
 // faults begin, end, and change; the token is revoked, the whole tenant down.
 func (m *model) faults() string {
-	switch m.rand.IntN(6) {
+	switch m.rand.IntN(7) {
+	case 6:
+		d := m.latency()
+		return fmt.Sprintf("a call takes %v", d)
 	case 0, 1:
 		m.weather.set(0)
 		m.tenant.OutageBy(tenantsim.NoFault)
@@ -367,6 +371,13 @@ func (m *model) faults() string {
 	share := choose(m, 0.05, 0.3, 0.6)
 	m.weather.set(share)
 	return fmt.Sprint(share)
+}
+
+// latency makes calls take time, so that others edit while grantd is at it.
+func (m *model) latency() time.Duration {
+	d := choose(m, 0, 20*time.Millisecond, 100*time.Millisecond, 2*time.Second)
+	m.tenant.SetLatency(d)
+	return d
 }
 
 // logTrouble makes entries late, doubled, shuffled, lost, and the stream stop.
@@ -401,6 +412,7 @@ func (m *model) permission() string {
 		all = slices.Delete(all, i, i+1)
 	}
 	m.tenant.SetScopes(bubbleApp, all...)
+	m.lacked = true
 	if m.rand.IntN(2) == 0 {
 		m.tenant.RevokeTokens()
 	}
@@ -470,14 +482,14 @@ func (m *model) command() string {
 // pass lets time pass, mostly little of it.
 func (m *model) pass() string {
 	var d time.Duration
-	switch n := m.rand.IntN(200); {
-	case n < 110:
+	switch n := m.rand.IntN(400); {
+	case n < 240:
 		d = time.Duration(m.rand.Int64N(int64(300 * time.Millisecond)))
-	case n < 170:
+	case n < 360:
 		d = time.Duration(m.rand.Int64N(int64(10 * time.Second)))
-	case n < 193:
+	case n < 392:
 		d = time.Duration(m.rand.Int64N(int64(3 * time.Minute)))
-	case n < 199:
+	case n < 399:
 		d = time.Duration(m.rand.Int64N(int64(20 * time.Minute)))
 	default:
 		d = time.Duration(m.rand.Int64N(int64(30 * time.Hour)))
@@ -494,6 +506,10 @@ func (m *model) calm() {
 	m.weather.set(0)
 	m.tenant.OutageBy(tenantsim.NoFault)
 	m.tenant.SetScopes(bubbleApp, m.permissions()...)
+	if m.lacked { // read:resource_servers is done without until the next token
+		m.tenant.RevokeTokens()
+		m.lacked = false
+	}
 	m.tenant.SetSearchDelay(0, 0)
 	m.stream.SetDelivery(tenantsim.Delivery{})
 	m.stream.Drop(0)

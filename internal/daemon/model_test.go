@@ -77,6 +77,7 @@ type model struct {
 	witness *witness
 	weather *weather
 	drops   bool // the tenant forgets per-client connections
+	lacked  bool // permissions were changed, and the token may be of before
 
 	began    time.Time
 	step     int
@@ -87,9 +88,6 @@ type model struct {
 	reloads  int
 	settled  int
 }
-
-// batch is how many steps are between two settlings.
-const batch = 40
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{seed: seed, rand: rand.New(rand.NewPCG(seed, 1)), weather: newWeather(seed), began: time.Now()}
@@ -113,6 +111,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	for range 6 { // from before grantd
 		m.preexisting()
 	}
+	m.latency()
 	m.tenant.Watch(m.witness.see)
 	m.tenant.Faults(m.weather.strike)
 	return m
@@ -133,6 +132,7 @@ func (m *model) run(steps int) {
 	for _, a := range table {
 		weights += a.weight
 	}
+	next := m.batch()
 	for m.step = 1; m.step <= steps && !m.Failed(); m.step++ {
 		pick := m.rand.IntN(weights)
 		for _, a := range table {
@@ -142,13 +142,17 @@ func (m *model) run(steps int) {
 			}
 		}
 		m.violations()
-		if m.step%batch == 0 || m.step == steps {
+		if next--; next == 0 || m.step == steps {
 			m.settle()
+			next = m.batch()
 		}
 	}
 	m.journalled()
 	m.stop()
 }
+
+// batch is how many steps are before the next settling.
+func (m *model) batch() int { return 40 + m.rand.IntN(120) }
 
 const historyKept = 45
 
@@ -193,7 +197,7 @@ func (m *model) settle() {
 			deadline = until.Add(3 * time.Hour)
 		}
 		if time.Now().After(deadline) {
-			m.Errorf("not settled after %v:\n  %s\nthe daemon's log:\n%s", since(began), strings.Join(complaints, "\n  "), m.log.about())
+			m.Errorf("not settled after %v by %+v:\n  %s\nthe daemon's log:\n%s", since(began), m.rules, strings.Join(complaints, "\n  "), m.log.about())
 			return
 		}
 		time.Sleep(wait)
@@ -206,12 +210,20 @@ func (m *model) settle() {
 
 // quiet: once all is as desired, nothing is written.
 func (m *model) quiet() {
-	before := m.witness.writesSoFar()
+	count := func() int {
+		m.witness.mu.Lock()
+		defer m.witness.mu.Unlock()
+		if m.drops {
+			return m.witness.writes - m.witness.tried
+		}
+		return m.witness.writes
+	}
+	before := count()
 	time.Sleep(2 * time.Minute)
 	synctest.Wait()
 	m.violations()
-	if n := m.witness.writesSoFar() - before; n > 0 {
-		m.Errorf("%d writes although all was as desired:\n%s", n, m.log.about("[dcr]"))
+	if n := count() - before; n > 0 {
+		m.Errorf("%d writes although all was as desired:\n  %s\n%s", n, strings.Join(m.witness.last, "\n  "), m.log.about("[dcr]"))
 	}
 }
 
@@ -245,6 +257,9 @@ func (m *model) complaints() (out []string) {
 	}
 	for id, rec := range records {
 		w := m.rules.expect(s, id, foreign(id))
+		if rec.Phase == dcr.Gone && unlisted(w.reason) || w.phase == "gone" && rec.Phase == dcr.Refused && unlisted(string(rec.Reason)) {
+			continue
+		}
 		if string(rec.Phase) != w.phase {
 			out = append(out, fmt.Sprintf("%s is %s (%s), want %s (%s); %v", id, rec.Phase, rec.Reason, w.phase, w.reason, w.wrong))
 		} else if w.phase == "refused" && !refusedFor(rec.Reason, w.reason) {
@@ -264,6 +279,12 @@ func (m *model) complaints() (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// unlisted: refused clients that no sweep lists. That one was deleted, or was
+// not and a false 404 said so, may stay unnoticed: they are not to be touched.
+func unlisted(reason string) bool {
+	return reason == "first_party" || reason == "global_client" || reason == "own_client" || reason == "machine_to_machine"
 }
 
 // refusedFor: a client may be ineligible for several reasons, of which the
@@ -317,11 +338,17 @@ func (m *model) journalled() {
 
 // pick is one of the clients that keep says yes to, by the model's own dice.
 func (m *model) pick(keep func(seenClient) bool) (seenClient, bool) {
-	s := lookAt(m.tenant, m.drops)
 	var found []seenClient
-	for _, known := range m.tenant.Clients() { // in the order in which they came, which the seed decides
-		if c := s.clients[known.ID]; c.ID != bubbleApp && keep(c) {
-			found = append(found, c)
+	for _, c := range m.tenant.Clients() { // in the order in which they came, which the seed decides
+		seen := seenClient{
+			ID: c.ID, AppType: c.AppType, AuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, Callbacks: c.Callbacks,
+			Mode: c.SecurityMode, Document: c.ExternalClientID,
+		}
+		if !c.FirstPartyHidden {
+			seen.FirstParty = &c.FirstParty
+		}
+		if c.ID != bubbleApp && keep(seen) {
+			found = append(found, seen)
 		}
 	}
 	if len(found) == 0 {

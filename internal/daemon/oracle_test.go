@@ -216,7 +216,7 @@ func connected(r rules, s snapshot, c seenClient, _ bool) (wrong, blocked string
 			wrong = first2(wrong, name+" is not domain-level")
 		case c.Mode == "strict":
 			blocked = first2(blocked, "connection_not_domain_level")
-		case s.dropsMember:
+		case s.dropsMember && !r.dryRun: // which a dry run does not find out
 			blocked = first2(blocked, "connection_not_domain_level")
 		case !s.members[conn.ID+" "+c.ID]:
 			wrong = first2(wrong, name+" is not enabled")
@@ -236,6 +236,11 @@ func granted(r rules, s snapshot, c seenClient, foreign bool) (wrong, blocked st
 		return fmt.Sprintf("%d grants", len(grants)), ""
 	}
 	g := grants[0]
+	if (r.additive || foreign) && !g.All && len(minus(g.Scopes, s.defined)) > 0 && len(minus(inter(r.scopes, s.defined), g.Scopes)) > 0 {
+		// It holds what the API does not define any more. grantd takes nothing
+		// from it, and with that Auth0 takes nothing more into it.
+		return "", "scopes_rejected"
+	}
 	for _, scope := range r.scopes {
 		if slices.Contains(s.defined, scope) && !g.All && !slices.Contains(g.Scopes, scope) {
 			return fmt.Sprintf("the grant %v lacks %s", g.Scopes, scope), ""
@@ -286,6 +291,8 @@ func (r rules) expect(s snapshot, id string, foreign bool) want {
 	w.drift = len(w.wrong) > 0
 	return w
 }
+
+func inter(a, b []string) []string { return minus(a, minus(a, b)) }
 
 func sameScopes(a, b []string) bool {
 	a, b = slices.Clone(a), slices.Clone(b)

@@ -44,6 +44,8 @@ type witness struct {
 	violated []string
 
 	writes   int             // accepted ones by grantd
+	tried    int             // of these, connections enabled for clients, which the tenant may forget and grantd try again
+	last     []string        // of these
 	raced    int             // of these, to a client that had just turned ineligible
 	answered map[string]bool // correlation ids of those whose answer arrived
 	deletes  int
@@ -191,6 +193,12 @@ func (w *witness) judge(a tenantsim.Access, v tenantsim.View) {
 		return
 	}
 	w.writes++
+	if a.Operation == "PATCH /connections/{id}/clients" {
+		w.tried++
+	}
+	if w.last = append(w.last, fmt.Sprintf("%s %s %v %s lost %v", a.At.Format("15:04:05.000"), a.Operation, a.Vars, a.Body, a.Lost)); len(w.last) > 20 {
+		w.last = w.last[1:]
+	}
 	if !a.Lost {
 		w.answered[a.Actor.CorrelationID] = true
 	}

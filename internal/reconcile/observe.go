@@ -61,7 +61,8 @@ func (j *job) grant(ctx context.Context) (plan.Grant, error) {
 
 // enabledConnections finds out which desired connections are enabled for this
 // one client, where that matters: for a permissive client that was connected
-// before, through a connection that is not domain-level.
+// before, through a connection that is not domain-level. One that lacks another
+// connection altogether may have been, too.
 func (j *job) enabledConnections(ctx context.Context) ([]plan.Connection, error) {
 	conns, _, _, err := j.r.facts.get(ctx, j.s.Desired, factsTTL)
 	if err != nil {
@@ -74,7 +75,8 @@ func (j *job) enabledConnections(ctx context.Context) ([]plan.Connection, error)
 	if mode == "" {
 		mode = dcr.Client{ID: j.rec.ClientID}.Mode()
 	}
-	known := j.rec.Conditions.Connected.Reason == dcr.PerClientUnproven || j.s.Desired.DryRun
+	was := j.rec.Conditions.Connected.Reason
+	known := was == dcr.PerClientUnproven || was == dcr.ConnectionNotFound || j.s.Desired.DryRun
 	if domainLevel || !known || mode == dcr.Strict || j.s.Desired.ConnectionLevel == plan.DomainLevel {
 		return conns, nil
 	}
