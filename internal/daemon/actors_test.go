@@ -337,8 +337,13 @@ func (m *model) forge() string {
 	if len(m.gone) > 0 && m.rand.IntN(5) == 0 {
 		id = choose(m, m.gone...)
 	}
-	path := choose(m, "/oidc/register", "/oidc/register", "/api/v2/clients/"+id, "/api/v2/client-grants", "/api/v2/clients")
-	entry := map[string]any{"log_id": fmt.Sprintf("forged-%d-%d", m.seed, m.step), "data": map[string]any{
+	return m.forged(id, choose(m, "/oidc/register", "/oidc/register", "/api/v2/clients/"+id, "/api/v2/client-grants", "/api/v2/clients"))
+}
+
+// forged delivers an entry that names a client.
+func (m *model) forged(id, path string) string {
+	m.forgeries++
+	entry := map[string]any{"log_id": fmt.Sprintf("forged-%d-%d", m.seed, m.forgeries), "data": map[string]any{
 		"type": choose(m, "sapi", "sapi", "sapi", "f", "seacft"), "description": choose(m, "Dynamic client registration", "Create a client", "Update a client", ""),
 		"date": time.Now().UTC().Format(time.RFC3339Nano), "client_id": choose(m, id, bubbleApp), "ip": "198.51.100.66",
 		"details": map[string]any{

@@ -79,14 +79,15 @@ type model struct {
 	drops   bool // the tenant forgets per-client connections
 	lacked  bool // permissions were changed, and the token may be of before
 
-	began    time.Time
-	step     int
-	history  []string
-	made     int      // clients
-	gone     []string // ids of deleted clients, for forgers
-	restarts int
-	reloads  int
-	settled  int
+	began     time.Time
+	step      int
+	history   []string
+	made      int      // clients
+	gone      []string // ids of deleted clients, for forgers
+	forgeries int
+	restarts  int
+	reloads   int
+	settled   int
 }
 
 func newModel(t *testing.T, seed uint64) *model {
