@@ -135,6 +135,25 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+// A client that lacks one of two connections, and was enabled for the other, is
+// not enabled for that one again at every look.
+func TestBlockedForOneConnectionIsNotEnabledAgain(t *testing.T) {
+	s := permissive()
+	s.desired = func(d *plan.Desired) { d.Connections = []string{"okta", google} }
+	w := newWorld(t, s)
+	id := w.onboard(1)
+	w.wantPhase(w.look(id), dcr.Blocked, dcr.ConnectionNotFound)
+	if w.tenant.Count(patchMembers) != 1 {
+		t.Errorf("enabled by %d calls", w.tenant.Count(patchMembers))
+	}
+	w.tenant.ResetCalls()
+	o := w.look(id)
+	w.wantPhase(o, dcr.Blocked, dcr.ConnectionNotFound)
+	if writes := w.tenant.Writes(); len(writes) > 0 || len(o.Changes) > 0 {
+		t.Errorf("%d writes, %d of them journalled, at the second look", len(writes), len(o.Changes))
+	}
+}
+
 // Blocked clients are looked at after 5 minutes, doubling to an hour.
 func TestBlockedBackoff(t *testing.T) {
 	w := newWorld(t, setup{})
