@@ -149,7 +149,9 @@ func (m *model) run(steps int) {
 		}
 	}
 	m.journalled()
-	m.stop()
+	if err := m.d.ledger.Check(context.Background()); err != nil { //nolint:usetesting // it may outlive the part of the test
+		m.Errorf("the ledger: %v", err)
+	}
 }
 
 // batch is how many steps are before the next settling.
