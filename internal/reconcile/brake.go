@@ -125,10 +125,11 @@ func describeActor(a *dcr.Actor) string {
 	return string(a.Kind) + " " + a.ID
 }
 
-// noteRepairs counts what others undid and grantd just did again. When that
-// goes on, the field is held.
+// noteRepairs counts what others undid and grantd just did again, and what Auth0
+// did not keep. When that goes on, the field is held.
 func (j *job) noteRepairs() {
-	for _, step := range Repaired(j.was, dcr.Outcome{Record: j.rec, Changes: j.changes}) {
+	steps := Repaired(j.was, dcr.Outcome{Record: j.rec, Changes: j.changes})
+	for _, step := range append(steps, j.unkept(steps)...) {
 		key := dcr.Hold{Scope: dcr.HoldField, ClientID: j.rec.ClientID, Field: step}
 		var undone []time.Time
 		if step == dcr.StepDomainLevel { // of the tenant, whoever's turn it was
@@ -141,6 +142,23 @@ func (j *job) noteRepairs() {
 			j.fight(key)
 		}
 	}
+}
+
+// unkept lists what Auth0 took and did not keep, but for the steps given. Where
+// log entries carry no correlation id grantd does not know its own writes again,
+// and would make them without end.
+func (j *job) unkept(but []dcr.StepKind) (steps []dcr.StepKind) {
+	c := j.rec.Conditions
+	forgotten := map[dcr.StepKind]bool{
+		dcr.StepPromote: !c.Promoted.Status && c.Promoted.Reason == dcr.RejectedByAuth0,
+		dcr.StepConnect: !c.Connected.Status && c.Connected.Reason == dcr.ConnectionNotDomainLevel,
+	}
+	for _, made := range j.changes {
+		if forgotten[made.Step] && !slices.Contains(but, made.Step) && !slices.Contains(steps, made.Step) {
+			steps = append(steps, made.Step)
+		}
+	}
+	return steps
 }
 
 // undone adds this repair to those of the step that still count.

@@ -176,3 +176,34 @@ func TestHolds(t *testing.T) {
 		})
 	}
 }
+
+// What Auth0 takes and does not keep is let be, too: where its log does not tell
+// grantd's own writes from others', each would be the reason for the next.
+func TestUnkeptWritesComeToAnEnd(t *testing.T) {
+	s := permissive()
+	s.tenant.Quirks.PermissiveMembers = tenantsim.MemberDropped
+	w := fightWorld(t, s)
+	by := dcr.Actor{Kind: dcr.ActorApplication, ID: ownID}
+	id := w.onboard(1)
+	w.wantPhase(w.look(id), dcr.Blocked, dcr.ConnectionNotDomainLevel)
+	for range 20 {
+		w.clock.advance(time.Second)
+		w.sightBy(id, dcr.Changed, by)
+		w.look(id)
+	}
+	if n := w.tenant.Count(patchMembers); n != 5 {
+		t.Errorf("enabled %d times", n)
+	}
+	w.wantPhase(w.look(id), dcr.Blocked, dcr.Fighting)
+	// By itself it is looked at so seldom that nothing is held.
+	w.clock.advance(10 * time.Minute)
+	w.tenant.ResetCalls()
+	for range 6 {
+		o := w.look(id)
+		w.wantPhase(o, dcr.Blocked, dcr.ConnectionNotDomainLevel)
+		w.clock.advance(o.Record.NextAttemptAt.Sub(w.clock.now()))
+	}
+	if n := w.tenant.Count(patchMembers); n != 6 {
+		t.Errorf("enabled %d times in six looks", n)
+	}
+}
