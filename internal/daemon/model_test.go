@@ -43,7 +43,9 @@ func TestModel(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		seed++
+		if seed++; steps > most {
+			t.Logf("%d steps, %v: %+v", done+n, time.Since(began).Round(time.Second), total)
+		}
 	}
 	t.Logf("%d steps in %v, %.0f a second: %+v", steps, time.Since(began).Round(time.Millisecond), float64(steps)/time.Since(began).Seconds(), total)
 }
