@@ -266,3 +266,30 @@ func (s *stormWorld) untouched() {
 		}
 	}
 }
+
+// A tenant whose log carries no correlation ids, and that takes connections for
+// single clients and forgets them: grantd cannot know its own writes again, and
+// still its writes do not cause each other without end.
+func TestOwnWritesUnknownComeToAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, tenantsim.Options{
+			Plan: tenantsim.Enterprise, DCR: tenantsim.DCRPermissive,
+			Quirks: tenantsim.Quirks{OldLogs: true, PermissiveMembers: tenantsim.MemberDropped},
+		})
+		w.tenant.SetDomainLevel("google-oauth2", false)
+		w.start()
+		time.Sleep(time.Minute)
+		w.tenant.ResetCalls()
+		if _, err := w.tenant.Register(tenantsim.ChatGPT("x")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n := len(w.tenant.Writes()); n > 30 {
+			t.Errorf("%d writes for one client in an hour", n)
+		}
+		if n := w.phases(); n[dcr.Blocked] != 1 {
+			t.Errorf("phases %v", n)
+		}
+		w.stop()
+	})
+}
