@@ -76,25 +76,17 @@ func (w *witness) regrants(a tenantsim.Access, v tenantsim.View) {
 
 // scopes: those granted are desired, or were there and are kept.
 func (w *witness) scopes(a tenantsim.Access, g seenGrant, was *seenGrant) {
-	name := "client-grants/" + g.ID
-	raced := was != nil && w.edited[name].After(w.shown[name])
-	narrows := was != nil && (was.All || len(minus(was.Scopes, g.Scopes)) > 0)
 	foreign := w.foreign[g.ID]
-	if foreign && narrows && !raced {
-		w.fail(a, "it narrows a grant that was there before grantd, from %v", was.Scopes)
-	}
 	ok := w.any(func(r rules) bool {
-		extra := minus(g.Scopes, r.scopes)
-		if was == nil {
-			return len(extra) == 0
+		if was != nil && (r.additive || foreign) {
+			// Nothing is taken away, or nothing that grantd could know of.
+			same := !was.All && len(minus(was.Scopes, g.Scopes)) == 0 && len(minus(minus(g.Scopes, r.scopes), was.Scopes)) == 0
+			return same || w.keeps(g, r.scopes, a.At)
 		}
-		if r.additive || foreign {
-			return raced || !narrows && len(minus(extra, was.Scopes)) == 0
-		}
-		return len(extra) == 0
+		return len(minus(g.Scopes, r.scopes)) == 0
 	})
 	if !ok {
-		w.fail(a, "scopes %v, before %+v", g.Scopes, was)
+		w.fail(a, "scopes %v, before %+v, from before grantd: %v", g.Scopes, was, foreign)
 	}
 }
 

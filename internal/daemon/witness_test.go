@@ -37,9 +37,9 @@ type witness struct {
 	mu       sync.Mutex
 	force    []inForce // configurations that may be in force
 	sights   map[string][]sight
-	foreign  map[string]bool      // grants from before grantd that nobody adopted
-	edited   map[string]time.Time // by object: when somebody else last wrote to it
-	shown    map[string]time.Time // by object: when grantd last saw it
+	foreign  map[string]bool         // grants from before grantd that nobody adopted
+	edited   map[string]time.Time    // by object: when somebody else last wrote to it
+	shown    map[string][]grantSight // by grant
 	brakes   []brake
 	violated []string
 
@@ -65,6 +65,27 @@ type brake struct {
 	since        func(client json.RawMessage) (time.Time, bool)
 }
 
+// grantSight is what an answer told grantd of a grant.
+type grantSight struct {
+	at    time.Time
+	grant seenGrant
+}
+
+func (w *witness) showed(g seenGrant, at time.Time) {
+	s := append(w.shown[g.ID], grantSight{at, g})
+	w.shown[g.ID] = s[max(0, len(s)-sightsKept):]
+}
+
+// keeps reports whether the scopes of a grant are the desired ones and, of
+// others, all that grantd saw in it less than inFlight ago and no more: somebody
+// else may have edited it since.
+func (w *witness) keeps(g seenGrant, desired []string, at time.Time) bool {
+	return slices.ContainsFunc(w.shown[g.ID], func(s grantSight) bool {
+		return at.Sub(s.at) <= inFlight && !s.grant.All &&
+			len(minus(s.grant.Scopes, g.Scopes)) == 0 && len(minus(minus(g.Scopes, desired), s.grant.Scopes)) == 0
+	})
+}
+
 // inForce is a configuration and until when a write may follow from it; zero:
 // it is the present one.
 type inForce struct {
@@ -75,7 +96,7 @@ type inForce struct {
 func newWitness(r rules) *witness {
 	return &witness{
 		force: []inForce{{rules: r}}, sights: map[string][]sight{}, foreign: map[string]bool{},
-		edited: map[string]time.Time{}, shown: map[string]time.Time{}, answered: map[string]bool{},
+		edited: map[string]time.Time{}, shown: map[string][]grantSight{}, answered: map[string]bool{},
 	}
 }
 
@@ -146,7 +167,7 @@ func (w *witness) read(a tenantsim.Access, v tenantsim.View) {
 		}
 	case "GET /client-grants":
 		for _, raw := range items(a.Answer, "client_grants") {
-			w.shown["client-grants/"+read[seenGrant](raw).ID] = a.At
+			w.showed(read[seenGrant](raw), a.At)
 		}
 	}
 }
@@ -206,8 +227,10 @@ func (w *witness) judge(a tenantsim.Access, v tenantsim.View) {
 		w.fail(a, "in a dry run")
 	}
 	judge(w, a, v)
-	for name := range touched(a) {
-		w.shown[name] = a.At
+	for name, raw := range a.After {
+		if strings.HasPrefix(name, "client-grants/") {
+			w.showed(read[seenGrant](raw), a.At)
+		}
 	}
 }
 
