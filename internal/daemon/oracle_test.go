@@ -238,7 +238,11 @@ func granted(r rules, s snapshot, c seenClient, foreign bool) (wrong, blocked st
 	g := grants[0]
 	if (r.additive || foreign) && !g.All && len(minus(g.Scopes, s.defined)) > 0 && len(minus(inter(r.scopes, s.defined), g.Scopes)) > 0 {
 		// It holds what the API does not define any more. grantd takes nothing
-		// from it, and with that Auth0 takes nothing more into it.
+		// from it, and with that Auth0 takes nothing more into it; which a dry run
+		// does not find out.
+		if r.dryRun {
+			return "scopes to add", ""
+		}
 		return "", "scopes_rejected"
 	}
 	for _, scope := range r.scopes {
