@@ -100,7 +100,7 @@ func storm(t *testing.T, seed uint64, share float64) (c course) {
 		}
 		began := time.Now()
 		for complaints := m.complaints(); len(complaints) > 0; complaints = m.complaints() {
-			if since(began) > 6*time.Hour {
+			if since(began) > 12*time.Hour {
 				t.Errorf("not as desired after %v:\n  %s", since(began), strings.Join(complaints, "\n  "))
 				return
 			}
