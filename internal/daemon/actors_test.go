@@ -93,7 +93,7 @@ func (m *model) preexisting() {
 		GrantTypes: []string{"authorization_code"}, FirstPartyHidden: m.rand.IntN(4) == 0,
 	})
 	g := m.tenant.AddGrant(tenantsim.Grant{ClientID: c.ID, Audience: worldAPI, Scopes: choose(m, []string{"notes:read", "notes:share"}, []string{"notes:read"}, nil)})
-	m.witness.foreign[g.ID] = true
+	m.witness.foreign[g.ID], m.witness.unmade[c.ID] = true, true
 	m.made++
 }
 

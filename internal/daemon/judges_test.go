@@ -78,12 +78,13 @@ func (w *witness) regrants(a tenantsim.Access, v tenantsim.View) {
 func (w *witness) scopes(a tenantsim.Access, g seenGrant, was *seenGrant) {
 	foreign := w.foreign[g.ID]
 	ok := w.any(func(r rules) bool {
-		if was != nil && (r.additive || foreign) {
+		exact := len(minus(g.Scopes, r.scopes)) == 0
+		if was != nil && (r.additive || foreign || w.unmade[g.ClientID] && !exact) {
 			// Nothing is taken away, or nothing that grantd could know of.
 			same := !was.All && len(minus(was.Scopes, g.Scopes)) == 0 && len(minus(minus(g.Scopes, r.scopes), was.Scopes)) == 0
 			return same || w.keeps(g, r.scopes, a.At)
 		}
-		return len(minus(g.Scopes, r.scopes)) == 0
+		return exact
 	})
 	if !ok {
 		w.fail(a, "scopes %v, before %+v, from before grantd: %v", g.Scopes, was, foreign)

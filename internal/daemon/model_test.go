@@ -303,6 +303,7 @@ func (w *witness) adopted() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.foreign)
+	clear(w.unmade)
 }
 
 func (w *witness) foreignGrant(id string) bool {

@@ -38,6 +38,7 @@ type witness struct {
 	force    []inForce // configurations that may be in force
 	sights   map[string][]sight
 	foreign  map[string]bool         // grants from before grantd that nobody adopted
+	unmade   map[string]bool         // their clients: whoever makes another grant for one, grantd takes it for such a grant too
 	edited   map[string]time.Time    // by object: when somebody else last wrote to it
 	shown    map[string][]grantSight // by grant
 	brakes   []brake
@@ -95,7 +96,7 @@ type inForce struct {
 
 func newWitness(r rules) *witness {
 	return &witness{
-		force: []inForce{{rules: r}}, sights: map[string][]sight{}, foreign: map[string]bool{},
+		force: []inForce{{rules: r}}, sights: map[string][]sight{}, foreign: map[string]bool{}, unmade: map[string]bool{},
 		edited: map[string]time.Time{}, shown: map[string][]grantSight{}, answered: map[string]bool{},
 	}
 }
