@@ -42,6 +42,8 @@ func (c call) change() ([]dcr.Sighting, Flaw) {
 			return c.registration(dcr.RegistrationCIMD)
 		case grantsPath:
 			return c.ofAPI(c.grantMade())
+		case connectionsPath, apisPath:
+			return c.made()
 		}
 		return nil, none
 	}
@@ -58,6 +60,23 @@ func (c call) change() ([]dcr.Sighting, Flaw) {
 		return c.apiEdited(rest)
 	}
 	return nil, none
+}
+
+// made: POST /connections and POST /resource-servers. It may be what clients
+// wait for.
+func (c call) made() ([]dcr.Sighting, Flaw) {
+	_, named, flaw := ids(c.answer)
+	if flaw != none {
+		return nil, flaw
+	}
+	id := named.hint()
+	switch {
+	case !dcr.ValidClientID(id):
+		return nil, none
+	case c.path == apisPath:
+		return changed(dcr.Sighting{APIID: id})
+	}
+	return changed(dcr.Sighting{ConnectionID: id})
 }
 
 func changed(s dcr.Sighting) ([]dcr.Sighting, Flaw) {

@@ -179,7 +179,9 @@ func TestClassifyKinds(t *testing.T) {
 		{"connection's clients, odd id", sapi("patch", "/api/v2/connections/con_1/clients", `[{"client_id":"c1"},{"client_id":"c/2"}]`, ""), notID},
 		{"connection's clients, scalar", sapi("patch", "/api/v2/connections/con_1/clients", `["c1"]`, ""), notID},
 		{"connection's keys", sapi("patch", "/api/v2/connections/con_1/keys", "", ""), ""},
-		{"new connection", sapi("post", "/api/v2/connections", "", `{"id":"con_1"}`), ""},
+		{"new connection", sapi("post", "/api/v2/connections", "", `{"id":"con_1"}`), "changed:connection/con_1"},
+		{"new connection without an id", sapi("post", "/api/v2/connections", "", ""), ""},
+		{"new api", sapi("post", "/api/v2/resource-servers", "", `{"id":"rs1","identifier":"https://gw"}`), "changed:api/rs1"},
 
 		{"api", sapi("patch", "/api/v2/resource-servers/rs1", "", ""), "changed:api/rs1"},
 		{"api by identifier", sapi("patch", "/api/v2/resource-servers/https%3A%2F%2Fgw", "", `{"id":"rs1","identifier":"https://gw"}`), "changed:api/rs1"},
