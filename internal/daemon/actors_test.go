@@ -17,33 +17,34 @@ type actor struct {
 	name   string
 	weight int
 	act    func(*model) string
+	rough  bool // grantd may hear of it, or of other things, late or not at all, or need a sweep for it
 }
 
 // actors are all of them.
 func actors() []actor {
 	return []actor{
-		{"register", 14, (*model).register},
-		{"register hostile", 4, (*model).registerHostile},
-		{"import", 3, (*model).importDocument},
-		{"make application", 3, (*model).makeApplication},
-		{"edit client", 14, (*model).editClient},
-		{"edit what is ours", 6, (*model).undo},
-		{"delete client", 3, (*model).deleteClient},
-		{"edit grant", 8, (*model).editGrant},
-		{"make grant", 5, (*model).makeGrant},
-		{"edit connection", 4, (*model).editConnection},
-		{"edit members", 4, (*model).editMembers},
-		{"edit API", 4, (*model).editAPI},
-		{"edit tenant", 1, (*model).editTenant},
-		{"log in", 8, (*model).login},
-		{"forge", 10, (*model).forge},
-		{"faults", 5, (*model).faults},
-		{"log trouble", 5, (*model).logTrouble},
-		{"permissions", 2, (*model).permission},
-		{"restart", 2, (*model).restart},
-		{"reload", 4, (*model).reload},
-		{"command", 2, (*model).command},
-		{"time", 30, (*model).pass},
+		{"register", 14, (*model).register, false},
+		{"register hostile", 4, (*model).registerHostile, false},
+		{"import", 3, (*model).importDocument, false},
+		{"make application", 3, (*model).makeApplication, false},
+		{"edit client", 14, (*model).editClient, false},
+		{"edit what is ours", 6, (*model).undo, false},
+		{"delete client", 3, (*model).deleteClient, false},
+		{"edit grant", 8, (*model).editGrant, false},
+		{"make grant", 5, (*model).makeGrant, false},
+		{"edit connection", 4, (*model).editConnection, true},
+		{"edit members", 4, (*model).editMembers, true},
+		{"edit API", 4, (*model).editAPI, true},
+		{"edit tenant", 1, (*model).editTenant, true},
+		{"log in", 8, (*model).login, false},
+		{"forge", 10, (*model).forge, false},
+		{"faults", 5, (*model).faults, true},
+		{"log trouble", 5, (*model).logTrouble, true},
+		{"permissions", 2, (*model).permission, true},
+		{"restart", 2, (*model).restart, true},
+		{"reload", 4, (*model).reload, true},
+		{"command", 2, (*model).command, false},
+		{"time", 30, (*model).pass, false},
 	}
 }
 
