@@ -109,7 +109,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.world = newWorld(t, o)
 	m.rules = rules{allowed: []string{"chatgpt"}, scopes: []string{"notes:read", "notes:write"}, connections: []string{"google-oauth2"}}
 	m.witness = newWitness(m.rules)
-	m.world.environ["GRANTD_POLL_SCHEDULE"] = "@every 1m"
+	m.environ["GRANTD_POLL_SCHEDULE"] = "@every 1m"
 	m.tenant.AddConnection("backup", true)
 	m.tenant.AddConnection("staff", false)
 	for range 6 { // from before grantd
