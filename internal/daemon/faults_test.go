@@ -26,7 +26,8 @@ import (
 //
 //	GRANTD_FAULT_SEEDS=100 go test ./internal/daemon -run TestFaults -timeout 0
 func TestFaults(t *testing.T) {
-	for seed := range setting(t, "GRANTD_FAULT_SEEDS", 4) {
+	t.Parallel()
+	for seed := range setting(t, "GRANTD_FAULT_SEEDS", 2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			calm := storm(t, uint64(seed), 0)
 			rough := storm(t, uint64(seed), 0.3)
@@ -125,7 +126,7 @@ type stormWorld struct {
 
 // backupForEach: clients are permissive, and one connection is to be enabled for
 // each of them.
-func backupForEach(seed uint64) bool { return seed%4 == 3 }
+func backupForEach(seed uint64) bool { return seed%4 == 1 }
 
 func newStorm(t *testing.T, seed uint64) *stormWorld {
 	m := &model{seed: seed, rand: rand.New(rand.NewPCG(seed, 3)), weather: newWeather(seed), began: time.Now()}

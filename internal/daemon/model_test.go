@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ import (
 // stay random, so that a seed and step lead to the same edits, and nearly always
 // to the same end.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	steps := setting(t, "GRANTD_MODEL_STEPS", 2000)
 	seed := uint64(setting(t, "GRANTD_MODEL_SEED", 1))
 	// A tenant and its log grow, so that many steps are several tenants.
@@ -269,6 +271,9 @@ func (m *model) complaints() (out []string) {
 		return slices.ContainsFunc(s.grants[id], func(g seenGrant) bool { return m.witness.foreignGrant(g.ID) }) || records[id].Unadopted
 	}
 	for id, rec := range records {
+		if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`).MatchString(id) {
+			m.Errorf("%q was taken for a client id", id)
+		}
 		w := m.rules.expect(s, id, foreign(id))
 		if rec.Phase == dcr.Gone && unlisted(w.reason) || w.phase == "gone" && rec.Phase == dcr.Refused && unlisted(string(rec.Reason)) {
 			continue
