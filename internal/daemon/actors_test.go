@@ -29,6 +29,7 @@ func actors() []actor {
 		{"make application", 3, (*model).makeApplication, false},
 		{"edit client", 14, (*model).editClient, false},
 		{"edit what is ours", 6, (*model).undo, false},
+		{"edit it while grantd is at it", 6, (*model).undoTwice, false},
 		{"delete client", 3, (*model).deleteClient, false},
 		{"edit grant", 8, (*model).editGrant, false},
 		{"make grant", 5, (*model).makeGrant, false},
@@ -191,6 +192,20 @@ func (m *model) undo() string {
 	return m.as(tenantsim.Admin(), "PATCH", "/clients/"+c.ID, choose(m,
 		map[string]any{"app_type": "spa"}, map[string]any{"grant_types": []string{"authorization_code"}},
 		map[string]any{"token_endpoint_auth_method": "client_secret_basic"},
+	))
+}
+
+// undoTwice edits a client, and again before grantd is done with the first.
+func (m *model) undoTwice() string {
+	c, ok := m.pick(func(c seenClient) bool { return m.rules.refusal(c) == "" && c.Document == "" })
+	if !ok {
+		return "none"
+	}
+	first := m.as(tenantsim.Admin(), "PATCH", "/clients/"+c.ID, map[string]any{"app_type": "spa"})
+	time.Sleep(choose(m, 30*time.Millisecond, 150*time.Millisecond, 3*time.Second))
+	return first + ", " + m.as(tenantsim.Admin(), "PATCH", "/clients/"+c.ID, choose(m,
+		map[string]any{"grant_types": []string{"authorization_code"}}, map[string]any{"callbacks": m.badCallbacks()},
+		map[string]any{"grant_types": []string{"authorization_code", "client_credentials"}}, map[string]any{"is_first_party": true},
 	))
 }
 
