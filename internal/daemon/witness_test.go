@@ -15,8 +15,9 @@ import (
 const (
 	// inFlight is how long after a read, or after a change of configuration, a
 	// write may still follow from it: a visit makes its calls one after the
-	// other, waits for the rate limit in between, and each may take 10 s to fail.
-	inFlight = 2 * time.Minute
+	// other, waits for the rate limit and for the token in between, and each may
+	// take 10 s to fail.
+	inFlight = 5 * time.Minute
 	// sweptFor is how old a sweep's lists may be to be acted on, and a visit's
 	// time on top.
 	sweptFor   = 15*time.Minute + inFlight
@@ -44,11 +45,11 @@ type witness struct {
 	brakes   []brake
 	violated []string
 
-	writes   int             // accepted ones by grantd
-	tried    int             // of these, connections enabled for clients, which the tenant may forget and grantd try again
-	last     []string        // of these
-	raced    int             // of these, to a client that had just turned ineligible
-	answered map[string]bool // correlation ids of those whose answer arrived
+	writes   int                  // accepted ones by grantd
+	tried    int                  // of these, connections enabled for clients, which the tenant may forget and grantd try again
+	last     []string             // of these
+	raced    int                  // of these, to a client that had just turned ineligible
+	answered map[string]time.Time // correlation ids of those whose answer arrived
 	deletes  int
 }
 
@@ -97,7 +98,7 @@ type inForce struct {
 func newWitness(r rules) *witness {
 	return &witness{
 		force: []inForce{{rules: r}}, sights: map[string][]sight{}, foreign: map[string]bool{}, unmade: map[string]bool{},
-		edited: map[string]time.Time{}, shown: map[string][]grantSight{}, answered: map[string]bool{},
+		edited: map[string]time.Time{}, shown: map[string][]grantSight{}, answered: map[string]time.Time{},
 	}
 }
 
@@ -222,7 +223,7 @@ func (w *witness) judge(a tenantsim.Access, v tenantsim.View) {
 		w.last = w.last[1:]
 	}
 	if !a.Lost {
-		w.answered[a.Actor.CorrelationID] = true
+		w.answered[a.Actor.CorrelationID] = a.At
 	}
 	if !w.any(func(r rules) bool { return !r.dryRun }) {
 		w.fail(a, "in a dry run")

@@ -41,8 +41,9 @@ type world struct {
 	dir     string
 	environ map[string]string
 
-	d    *Daemon
-	halt func()
+	d     *Daemon
+	halt  func()
+	stops []time.Time // when it was told to stop
 
 	mu   sync.Mutex
 	door http.Handler // the webhook; nil while the daemon is down
@@ -141,6 +142,7 @@ func (w *world) start() {
 // stop stops the daemon, if it runs.
 func (w *world) stop() {
 	if w.halt != nil {
+		w.stops = append(w.stops, time.Now())
 		w.halt()
 	}
 }
