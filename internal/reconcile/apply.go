@@ -54,6 +54,9 @@ func (j *job) change(s plan.Step, correlationID string, at time.Time) dcr.Change
 func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part) applied {
 	a := applied{finding: part.Result}
 	for _, s := range part.Steps {
+		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+			return a
+		}
 		id := j.r.correlationID()
 		j.log.InfoContext(ctx, "[dcr] promoting client", j.about("change", s.After)...)
 		got, err := j.r.tenant.PatchClient(ctx, id, o.Client.ID, s.Patch)
@@ -131,6 +134,9 @@ func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, 
 	if j.r.facts.promoted(s.Connection.Name) {
 		return nil, nil
 	}
+	if err := j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); err != nil {
+		return nil, err
+	}
 	id := j.r.correlationID()
 	ctx = auth0.WithCall(ctx, dcr.Urgent, j.rec.Source) // others wait for it who may be in more of a hurry
 	if err := j.r.tenant.PromoteConnection(ctx, id, s.Connection.ID); err != nil {
@@ -188,6 +194,9 @@ func mayExist(err error) bool {
 func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
 	a.finding, grant = part.Result, o.Grant.Grant
 	for _, s := range part.Steps {
+		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+			return a, grant, false
+		}
 		id := j.r.correlationID()
 		before := j.r.now()
 		var got dcr.Grant

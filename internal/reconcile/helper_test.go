@@ -343,3 +343,5 @@ func await(tb testing.TB, what string, ok func() bool) {
 }
 
 func journalOf(id string) store.JournalQuery { return store.JournalQuery{ClientID: id} }
+
+func levelDomain(d *plan.Desired) { d.ConnectionLevel = plan.DomainLevel }

@@ -14,6 +14,8 @@ type judgement struct {
 	plan   plan.Plan  // what is to be written
 	// due: there is something to write, which is a worker's to do.
 	due bool
+	// held: somebody said that it is to be left alone.
+	held bool
 	// unread: whether there is a grant must be read first.
 	unread bool
 }
@@ -35,6 +37,15 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 	if v := s.Policy.Decide(o.Client, s.OwnClientID); !v.Eligible {
 		j.refused(v.Reason, v.Message)
 		return judgement{record: j.rec}
+	}
+	if h, held := j.heldWhole(); held {
+		j.heldBack(h)
+		j.rec.LastCheckedAt, j.rec.Digest = r.now(), s.Desired.Digest()
+		return judgement{record: j.rec, held: true}
+	}
+	if j.rec.Off {
+		j.switchedOff()
+		return judgement{record: j.rec, held: true}
 	}
 	p := j.brake(plan.Compute(s.Desired, o))
 	switch {

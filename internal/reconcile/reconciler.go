@@ -61,7 +61,7 @@ func New(o Options) *Reconciler {
 		brakes: o.Brakes, fights: o.Fights.withDefaults(),
 	}
 	r.facts = newFacts(o.Tenant, o.Now)
-	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now)
+	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now, r.holds)
 	r.settings.Store(&o.Settings)
 	return r
 }
@@ -147,6 +147,10 @@ func (j *job) run(ctx context.Context) {
 		j.failed(fmt.Errorf("read holds: %w", err))
 		return
 	}
+	if h, held := j.heldWhole(); held {
+		j.heldBack(h)
+		return
+	}
 	o, err := j.look(ctx)
 	if errors.Is(err, errClientGone) {
 		j.gone()
@@ -159,6 +163,10 @@ func (j *job) run(ctx context.Context) {
 	j.describe(o.Client)
 	if v := j.s.Policy.Decide(o.Client, j.s.OwnClientID); !v.Eligible {
 		j.refused(v.Reason, v.Message)
+		return
+	}
+	if j.rec.Off {
+		j.switchedOff()
 		return
 	}
 	p, err := j.plan(ctx, &o)
@@ -234,7 +242,7 @@ func blamesFacts(p plan.Plan) bool {
 
 // describe copies to the record what people want to see of the client.
 func (j *job) describe(c dcr.Client) {
-	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode = c.Name, c.Callbacks, c.Mode()
+	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode, j.rec.Off = c.Name, c.Callbacks, c.Mode(), c.Off
 	switch {
 	case c.FirstParty:
 		// It did not register itself, whatever a log entry said.

@@ -37,7 +37,8 @@ func (j *job) settle(res results) {
 		if p.err != nil {
 			f = plan.Finding{Reason: reasonOf(p.err), Message: messageOf(p.err)}
 		}
-		if !j.interrupted(p.err) { // which says nothing of the condition
+		_, stopped := heldBy(p.err)
+		if !j.interrupted(p.err) && !stopped { // which says nothing of the condition
 			set(p.condition, f, now)
 		}
 		switch {
@@ -51,7 +52,10 @@ func (j *job) settle(res results) {
 		}
 	}
 	slices.SortStableFunc(j.changes, func(a, b dcr.Change) int { return a.At.Compare(b.At) })
+	h, stopped := heldBy(res.promote.err, res.connect.err, res.grant.err)
 	switch {
+	case stopped:
+		j.heldBack(h)
 	case failure != nil:
 		j.failed(failure)
 	case blocker.Reason == dcr.ScopesUnknown:

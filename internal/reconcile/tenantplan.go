@@ -112,7 +112,9 @@ func (p *TenantPlan) add(v *survey, rec dcr.Record, l listed, first bool) {
 	for _, s := range steps {
 		one.Changes = append(one.Changes, s.Change())
 	}
-	if j.record.Phase != dcr.Refused {
+	if j.held {
+		one.Remarks = []Remark{{j.record.Reason, j.record.Message}}
+	} else if j.record.Phase != dcr.Refused {
 		one.Remarks = remarks(j.plan)
 	} else if g := l.grant.Grant; g != nil && j.record.GrantMade {
 		p.LeftBehind = append(p.LeftBehind, LeftBehind{g.ClientID, g.ID, g.Audience, slices.Clone(g.Scopes), j.record.Reason})

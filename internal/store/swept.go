@@ -162,7 +162,7 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 // a worker keeps of its own work is left as it is.
 func seen(stored, found dcr.Record) dcr.Record {
 	r := stored
-	r.Name, r.Callbacks, r.SecurityMode = found.Name, found.Callbacks, found.SecurityMode
+	r.Name, r.Callbacks, r.SecurityMode, r.Off = found.Name, found.Callbacks, found.SecurityMode, found.Off
 	if found.Registration != "" && found.Registration != dcr.RegistrationUnknown {
 		r.Registration = found.Registration
 	}
