@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"grantd/internal/dcr"
@@ -108,7 +110,7 @@ func (l *Ledger) Release(ctx context.Context, s HoldSelector) (Released, error) 
 		if many {
 			return nil
 		}
-		for id := range ids {
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			due, err := t.lookNow(id, l)
 			if err != nil {
 				return err
