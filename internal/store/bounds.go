@@ -109,8 +109,7 @@ func (t tx) beyond(now time.Time) (bool, error) {
 	if over, err := t.tooManyRest(0); err != nil || over {
 		return over, err
 	}
-	seen, _ := t.seenTimes().Cursor().First()
-	if at, ok := parseTime(seen); ok && now.Sub(at) > SeenFor {
+	if seen, _ := t.seenTimes().Cursor().First(); seen != nil && string(seen) < string(timeKey(now.Add(-SeenFor))) {
 		return true, nil
 	}
 	ended, _ := t.holdTimes().Cursor().First()
