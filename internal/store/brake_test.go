@@ -203,16 +203,16 @@ func TestReleaseMany(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
 			l := storetest.Open(t, c.option)
-			ids := many(t, l, 1100)
+			ids := many(t, l, 150)
 			setHolds(t, l, hold(ids)...)
-			showHeld(t, l, ids[:1000]...)
+			showHeld(t, l, ids[:130]...)
 			record(t, l, registered("tpc_new", "log1"))
 			done := release(t, l, store.HoldSelector{All: true})
 			diff(t, done.Due, 0)
-			diff(t, done.Unchecked, 1100)
+			diff(t, done.Unchecked, 150)
 			diff(t, dueOf(t, l, dcr.Background, c.at), []string(nil))
 			diff(t, dueOf(t, l, dcr.Urgent, c.at), []string{"tpc_new"})
-			for _, id := range []string{ids[0], ids[1099]} {
+			for _, id := range []string{ids[0], ids[149]} {
 				r := client(t, l, id)
 				diff(t, []any{r.Phase, r.Reason, r.NextAttemptAt.IsZero()}, []any{dcr.Pending, dcr.Unchecked, true})
 			}
@@ -228,7 +228,7 @@ func TestReleaseMany(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			diff(t, []int{unchecked, others}, []int{1099, 0})
+			diff(t, []int{unchecked, others}, []int{149, 0})
 		})
 	}
 }
