@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome 
 }
 
 func (r *Reconciler) job(s *Settings, rec dcr.Record, log *slog.Logger) *job {
-	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), pass: func() {}, ended: func() error { return nil }}
+	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), alarm: r.alarm, pass: func() {}, ended: func() error { return nil }}
 }
 
 // holds are the brakes that are set.
@@ -141,7 +141,8 @@ type job struct {
 	changes []dcr.Change
 	started time.Time
 	ended   func() error // why the work is to end now, nil while it may go on
-	pass    func()       // says that no connection will be needed
+	alarm   func(Alarm)
+	pass    func() // says that no connection will be needed
 
 	holds    []dcr.Hold // that are kept
 	setHolds []dcr.Hold // that are to be set
@@ -170,8 +171,8 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.describe(o.Client)
-	if v := j.s.Policy.Decide(o.Client, j.s.OwnClientID); !v.Eligible {
-		j.refused(v.Reason, v.Message)
+	if v := j.verdict(o); !v.Eligible {
+		j.turnedAway(ctx, o, v)
 		return
 	}
 	if j.rec.Off {
@@ -210,7 +211,7 @@ func (j *job) run(ctx context.Context) {
 // Auth0 says when asked.
 func (j *job) look(ctx context.Context) (plan.Observed, error) {
 	o, ok := j.r.observed.take(j.rec, j.s.Desired.Digest(), j.r.now())
-	if !ok {
+	if !ok || !j.verdict(o.seen).Eligible { // a verdict against a client is of a fresh look
 		return j.observe(ctx)
 	}
 	j.earlier, j.swept = true, !o.own

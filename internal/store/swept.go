@@ -145,6 +145,9 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 		return 0, err
 	}
 	r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+	if f.Record.Phase == dcr.Refused { // and yet there is something to write
+		r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+	}
 	if !f.DueAt.IsZero() && f.DueAt.Before(r.NextAttemptAt) {
 		r.NextAttemptAt = f.DueAt
 	}
