@@ -132,6 +132,9 @@ func TestRevoke(t *testing.T) {
 			}
 			w.edit(id, map[string]any{"callbacks": []string{"https://chatgpt.com/connector/oauth/x"}})
 			w.sweep()
+			if r := w.record(id); r.Phase != dcr.Pending || r.Reason != dcr.Drifted {
+				t.Errorf("it fits again: %s %s", r.Phase, r.Reason)
+			}
 			w.drain()
 			w.wantGrant(id, "notes:read", "notes:write")
 			if r := w.record(id); r.Phase != dcr.Ready || r.Message != "" {

@@ -12,7 +12,7 @@ import (
 // Swept is what a sweep found of one client.
 type Swept struct {
 	// Record as judged: what was seen of the client, and, unless Due, phase and
-	// conditions. Record.Seq is the sequence number it was judged at; 0 for a
+	// conditions. One that is refused and due stays refused. Record.Seq is the sequence number it was judged at; 0 for a
 	// client without a record. Record.Cause is why it becomes due.
 	Record dcr.Record
 	// ObservedAt is when Auth0's answer was asked for.
