@@ -126,7 +126,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen on GRANTD_LISTEN: %w", err)
 	}
-	api := http.APIOptions{Ledger: d.ledger, Events: d.broker, Logger: d.log, Config: d.configuration}
+	api := http.APIOptions{Ledger: d.ledger, Events: d.broker, Logger: d.log, Config: d.configuration, Holds: d.holds}
 	if c.AdminListen != "" {
 		d.admin, err = http.Listen(ctx, c.AdminListen, http.ServerOptions{
 			Logger: d.log, OnShutdown: d.broker.Close,
@@ -181,6 +181,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { d.keepHouse(ctx); return nil })
 	g.Go(func() error { d.followToken(ctx); return nil })
 	g.Go(func() error { d.watchClock(ctx); return nil })
+	g.Go(func() error { d.keepBounds(ctx); return nil })
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
 		g.Go(func() error { d.watchEnvFile(ctx); return nil })

@@ -102,7 +102,7 @@ func (e *Engine) openLedger(ctx context.Context, o Options) (err error) {
 	c := o.Config
 	so := store.Options{
 		Path: filepath.Join(c.StateDir, ledgerFile), Tenant: c.Domain, Audience: c.Audience,
-		AcceptAudienceChange: o.AcceptAudienceChange, ReadOnly: o.ReadOnly,
+		AcceptAudienceChange: o.AcceptAudienceChange, ReadOnly: o.ReadOnly, Journal: journalLimits(c),
 	}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(c.StateDir, 0o700); err != nil {

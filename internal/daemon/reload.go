@@ -108,6 +108,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	d.secrets.Set(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal())
 	d.adminToken.Set(c.AdminToken.Reveal())
 	d.budget.SetRPS(c.MgmtRPS)
+	d.ledger.SetJournalLimits(journalLimits(c))
 	if err := d.setSchedule(c); err != nil {
 		return err
 	}

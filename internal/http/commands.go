@@ -26,6 +26,7 @@ type Commands interface {
 	// Sync sweeps and waits until what was found is put right. Adopt first
 	// gives grantd the grants that were there before it.
 	Sync(ctx context.Context, adopt bool, progress func(Progress)) (Synced, error)
+	Brakes
 }
 
 // Progress of a command. First the tenant is listed, then what is due is put

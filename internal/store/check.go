@@ -31,7 +31,7 @@ func (l *Ledger) Check(ctx context.Context) error {
 		return fmt.Errorf("check ledger: %w", beginError(err))
 	}
 	err = guard(func() error {
-		c := checker{tx: tx{t}}
+		c := checker{tx: tx{t, l.group.limits()}}
 		c.walk() // first: it meets bad pages in this goroutine, where they can be recovered
 		if len(c.findings) > 0 {
 			return c.err()
@@ -59,6 +59,7 @@ type checker struct {
 	tx
 	findings []error
 	indexed  map[string]indexed // by client id
+	resting  int
 }
 
 // indexed is what the indexes must say of a record.
@@ -67,6 +68,7 @@ type indexed struct {
 	due    string
 	source string
 	grant  string
+	rest   string
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -121,7 +123,7 @@ func (c *checker) records() {
 			return
 		}
 		counts[r.Phase]++
-		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID}
+		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID, string(restKey(r))}
 		if r.Seq > c.clients().Sequence() {
 			c.found("client %s has a sequence number of the future", k)
 		}
@@ -130,6 +132,12 @@ func (c *checker) records() {
 		}
 		if c.phases().Get(phaseKey(r.Phase, r.ClientID)) == nil {
 			c.found("client %s is missing from the phase index", k)
+		}
+		if key := restKey(r); key != nil {
+			c.resting++
+			if c.tx.resting().Get(key) == nil {
+				c.found("client %s is missing from the index of those that rest", k)
+			}
 		}
 		if r.GrantID != "" && c.grants().Get([]byte(r.GrantID)) == nil {
 			c.found("client %s is missing from the grant index", k)
@@ -141,6 +149,11 @@ func (c *checker) records() {
 		} else if n != counts[p] {
 			c.found("the counter says %d %s clients, there are %d", n, p, counts[p])
 		}
+	}
+	if n, err := c.count(countResting); err != nil {
+		c.found("%w", err)
+	} else if n != c.resting {
+		c.found("the counter says %d clients rest, %d do", n, c.resting)
 	}
 }
 
@@ -160,6 +173,11 @@ func (c *checker) indexes() {
 			c.found("the phase index has a stray entry of client %q", id)
 		}
 	})
+	each(c.tx.resting(), func(k, _ []byte) {
+		if id := string(k[min(uint64Size, len(k)):]); c.indexed[id].rest != string(k) {
+			c.found("the index of clients that rest has a stray entry of %q", id)
+		}
+	})
 	each(c.grants(), func(k, id []byte) {
 		if r, ok := c.indexed[string(id)]; !ok || r.grant != string(k) {
 			c.found("the grant index has a stray entry of client %q", id)
@@ -169,10 +187,11 @@ func (c *checker) indexes() {
 
 // log checks the journal and what is remembered of log entries.
 func (c *checker) log() {
-	entries := 0 // that are of a client
+	entries, size := 0, 0 // entries: those of a client
 	each(c.journal(), func(k, v []byte) {
 		var e dcr.JournalEntry
 		seq, _ := parseSeq(k)
+		size += entrySize(v)
 		if err := json.Unmarshal(v, &e); err != nil || e.Seq != seq || seq == 0 || seq > c.journal().Sequence() {
 			c.found("journal entry %d is unreadable", seq)
 		} else if e.ClientID == "" {
@@ -181,7 +200,13 @@ func (c *checker) log() {
 			c.found("journal entry %d is missing from the index by client", seq)
 		}
 		entries++
+		size += indexSize(e.ClientID)
 	})
+	if n, err := c.count(countJournal); err != nil {
+		c.found("%w", err)
+	} else if n != size {
+		c.found("the counter says the journal has %d bytes, it has %d", n, size)
+	}
 	if n := c.journalClients().Stats().KeyN; n != entries {
 		c.found("the journal has %d entries of clients, its index %d", entries, n)
 	}

@@ -77,7 +77,8 @@ func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
 			}
 		}
 		result = rec.result
-		return t.prune(now, pruneBase+pruneEach*len(rec.fresh))
+		_, err := t.prune(now, pruneBase+pruneEach*len(rec.fresh))
+		return err
 	})
 	if err != nil {
 		return Recorded{}, fmt.Errorf("record: %w", err)

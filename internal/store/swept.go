@@ -127,6 +127,13 @@ func (s sweeper) create(f Swept) (uint64, error) {
 		r.Registration = dcr.RegistrationUnknown
 	}
 	r.Unadopted = s.unadopted && !r.GrantMade
+	if !f.Due && restKey(r) != nil {
+		// Whatever is recorded now would make another forgotten, which the next
+		// sweep would find again.
+		if full, err := s.tooManyRest(1); err != nil || full {
+			return 0, err
+		}
+	}
 	if f.Due {
 		r.NextAttemptAt, r.Class = time.Time{}, ""
 		return s.queue(dcr.Record{}, r, f)
