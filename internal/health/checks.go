@@ -52,6 +52,7 @@ type state struct {
 	counts       map[dcr.Phase]int
 	feeds        map[dcr.Feed]dcr.FeedStatus
 	rest         rest
+	storm        bool                // of registrations
 	held         map[dcr.Reason]bool // why there are active holds
 }
 
@@ -73,7 +74,7 @@ func (t *Tracker) state(ctx context.Context) state {
 	if err != nil {
 		s.ledgerErr = err
 	}
-	s.held = held(holds, s.now)
+	s.held, s.storm = held(holds, s.now), t.o.Storm()
 	return s
 }
 
@@ -111,6 +112,7 @@ func (s state) checks() []Check {
 		{Code: dcr.ScopeSourceFailed, Severity: Degraded, Failing: s.rest.scopesFailing},
 		{Code: dcr.Fighting, Severity: Degraded, Failing: s.held[dcr.Fighting]},
 		{Code: dcr.Held, Severity: Degraded, Failing: s.held[dcr.Held]},
+		{Code: dcr.RegistrationStorm, Severity: Degraded, Failing: s.storm},
 		{Code: dcr.ClientsBlocked, Severity: Degraded, Failing: s.counts[dcr.Blocked] > 0},
 		{Code: dcr.Starting, Severity: Degraded, Failing: s.nothingTried()},
 	}

@@ -20,6 +20,7 @@ type world struct {
 	feeds  map[dcr.Feed]dcr.FeedStatus
 	err    error
 	limit  *health.RateLimit
+	storm  bool
 	holds  []dcr.Hold
 }
 
@@ -38,6 +39,7 @@ func newWorld() (*world, *health.Tracker) {
 	return w, health.New(health.Options{
 		Ledger: w, Holds: w.Holds, Now: func() time.Time { return w.now },
 		RateLimit: func() *health.RateLimit { return w.limit },
+		Storm:     func() bool { return w.storm },
 	})
 }
 
@@ -238,6 +240,10 @@ func TestStatus(t *testing.T) {
 		"the ledger cannot be read": {
 			script: func(w *world, h *health.Tracker) { good(w, h); w.err = errors.New("closed") },
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LedgerUnavailable}, ok: true,
+		},
+		"clients register in a storm": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.storm = true },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.RegistrationStorm}, ok: true,
 		},
 		"two sweeps failed": {
 			script: func(w *world, h *health.Tracker) { good(w, h); sweep(h, dcr.ServerError, dcr.Timeout) },

@@ -168,10 +168,10 @@ func (j *job) readBack(ctx context.Context, o plan.Observed, part plan.Part) (pl
 
 func (j *job) applyGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
 	a, grant, created = j.makeGrant(ctx, o, part)
-	if a.err == nil || o.Grant.Known && !j.swept || !mayExist(a.err) {
+	if a.err == nil || o.Grant.Known && !j.earlier || !mayExist(a.err) {
 		return a, grant, created
 	}
-	// It was created unseen, or as the sweep saw it a while ago, and Auth0 would
+	// It was created unseen, or as it was seen a while ago, and Auth0 would
 	// not: perhaps there is one.
 	var err error
 	if o.Grant, err = j.grant(ctx); err != nil {

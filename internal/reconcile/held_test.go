@@ -33,11 +33,13 @@ func TestHeldCostsNothing(t *testing.T) {
 		hold func(id string) dcr.Hold
 		says []string
 	}{
-		"client":  {func(id string) dcr.Hold { return held(id, dcr.Held) }, []string{"a person", "until it is released", "grantd hold release tpc_"}},
-		"all":     {func(string) dcr.Hold { return dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held} }, []string{"every client", "grantd hold release"}},
-		"storm":   {func(id string) dcr.Hold { return held(id, dcr.RegistrationStorm) }, []string{"registration storm", "grantd hold release tpc_"}},
-		"revert":  {func(id string) dcr.Hold { return held(id, dcr.Reverted) }, []string{"grantd revert", "grantd hold release tpc_"}},
-		"a while": {func(id string) dcr.Hold { return dcr.Hold{Scope: dcr.HoldClient, ClientID: id, Reason: dcr.Held, Until: time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)} }, []string{"until 13:00:00 UTC on 1 Mar"}},
+		"client": {func(id string) dcr.Hold { return held(id, dcr.Held) }, []string{"a person", "until it is released", "grantd hold release tpc_"}},
+		"all":    {func(string) dcr.Hold { return dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held} }, []string{"every client", "grantd hold release"}},
+		"storm":  {func(id string) dcr.Hold { return held(id, dcr.RegistrationStorm) }, []string{"registration storm", "grantd hold release tpc_"}},
+		"revert": {func(id string) dcr.Hold { return held(id, dcr.Reverted) }, []string{"grantd revert", "grantd hold release tpc_"}},
+		"a while": {func(id string) dcr.Hold {
+			return dcr.Hold{Scope: dcr.HoldClient, ClientID: id, Reason: dcr.Held, Until: time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)}
+		}, []string{"until 13:00:00 UTC on 1 Mar"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := fightWorld(t, domainLevel())

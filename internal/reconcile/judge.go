@@ -6,6 +6,7 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/plan"
+	"grantd/internal/policy"
 )
 
 // judgement is what a client's state, seen without touching it, amounts to.
@@ -22,21 +23,23 @@ type judgement struct {
 
 // judge holds what was seen of a client against the desired state, by the same
 // rules as Reconcile and without a call. What is as desired, refused or blocked
-// is settled; what is not is due.
-func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan.Observed) judgement {
+// is settled; what is not is due. Quiet says nothing in the log.
+func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan.Observed, quiet bool) judgement {
 	log := r.log.With("client_id", rec.ClientID, "cause", rec.Cause)
-	if rec.Seq == 0 { // strangers that were there before are counted, not told of one by one
+	if quiet || rec.Seq == 0 { // strangers that were there before are counted, not told of one by one
 		log = slog.New(slog.DiscardHandler)
 	}
 	j := r.job(s, rec, log)
+	if quiet {
+		j.alarm = func(Alarm) {}
+	}
 	j.holds = holds
 	j.describe(o.Client)
+	if v := j.verdict(o); !v.Eligible {
+		return j.judgeRefused(o, v)
+	}
 	if g := o.Grant.Grant; g != nil && j.rec.GrantID != g.ID {
 		j.rec.GrantID, j.rec.GrantMade = g.ID, false
-	}
-	if v := s.Policy.Decide(o.Client, s.OwnClientID); !v.Eligible {
-		j.refused(v.Reason, v.Message)
-		return judgement{record: j.rec}
 	}
 	if h, held := j.heldWhole(); held {
 		j.heldBack(h)
@@ -60,9 +63,26 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 	case s.Desired.DryRun:
 		j.planned(p)
 	default:
+		j.rec.Phase = dcr.Pending
 		return judgement{record: j.rec, plan: p, due: true}
 	}
 	return judgement{record: j.rec, plan: p}
+}
+
+// judgeRefused settles a refused client, unless its scopes are to be taken away.
+// Whose grant it is then stays as it was known, for a worker to hold against.
+func (j *job) judgeRefused(o plan.Observed, v policy.Verdict) judgement {
+	s, revoke := j.revocation(o, v)
+	j.refused(v.Reason, v.Message)
+	out := judgement{record: j.rec}
+	if !revoke {
+		return out
+	}
+	out.plan.Grant.Steps = []plan.Step{s}
+	if out.due = !j.s.Desired.DryRun; !out.due {
+		out.record.Plan = []dcr.Change{s.Change()}
+	}
+	return out
 }
 
 const (

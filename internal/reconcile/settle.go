@@ -117,8 +117,19 @@ func (j *job) waiting(r dcr.Reason, message string) {
 }
 
 func (j *job) refused(r dcr.Reason, message string) {
-	if j.was.Phase != dcr.Refused || j.was.Reason != r {
-		j.log.Warn("[dcr] refused client", j.about("reason", r, "message", message)...)
+	turned := j.was.Phase != dcr.Refused && !j.was.ReadyAt.IsZero()
+	switch about := j.about("reason", r, "message", message); {
+	case turned:
+		j.log.Error("[dcr] refused client", append(about, "alarm", AlarmTurnedBad, "was_ready", true)...)
+		j.alarm(AlarmTurnedBad)
+	case j.was.Phase != dcr.Refused || j.was.Reason != r:
+		j.log.Warn("[dcr] refused client", about...)
+	}
+	switch {
+	case revoked(j.rec):
+		message += "; " + revokedMessage
+	case j.s.Desired.Revoke && j.was.Unadopted && !j.was.ReadyAt.IsZero():
+		message += "; its grant was there before grantd and keeps its scopes"
 	}
 	j.phase(dcr.Refused, r, message)
 	j.done()

@@ -128,6 +128,9 @@ func (m *model) swept(f store.Swept) uint64 {
 		before := r.NextAttemptAt
 		m.makeDue(&r, dcr.Background, f.Record.Cause)
 		r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+		if f.Record.Phase == dcr.Refused {
+			r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+		}
 		r.NextAttemptAt = now
 		if f.DueAt.Before(now) {
 			r.NextAttemptAt = f.DueAt

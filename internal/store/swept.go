@@ -12,7 +12,7 @@ import (
 // Swept is what a sweep found of one client.
 type Swept struct {
 	// Record as judged: what was seen of the client, and, unless Due, phase and
-	// conditions. Record.Seq is the sequence number it was judged at; 0 for a
+	// conditions. One that is refused and due stays refused. Record.Seq is the sequence number it was judged at; 0 for a
 	// client without a record. Record.Cause is why it becomes due.
 	Record dcr.Record
 	// ObservedAt is when Auth0's answer was asked for.
@@ -152,6 +152,9 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 		return 0, err
 	}
 	r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+	if f.Record.Phase == dcr.Refused { // and yet there is something to write
+		r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+	}
 	if !f.DueAt.IsZero() && f.DueAt.Before(r.NextAttemptAt) {
 		r.NextAttemptAt = f.DueAt
 	}
