@@ -307,6 +307,23 @@ func TestStatus(t *testing.T) {
 			},
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Held}, ok: true,
 		},
+		"the holds of a storm that is over": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{
+					{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.RegistrationStorm},
+					{Scope: dcr.HoldClient, ClientID: "tpc_b", Reason: dcr.Held, Until: start()},
+				}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.RegistrationStorm}, ok: true,
+		},
+		"what was reverted": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Reverted}}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Held}, ok: true,
+		},
 		"a hold for any other reason": {
 			script: func(w *world, h *health.Tracker) {
 				good(w, h)

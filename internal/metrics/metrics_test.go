@@ -150,6 +150,7 @@ grantd_due_clients{class="urgent"} 2
 # TYPE grantd_holds gauge
 grantd_holds{reason="fighting"} 1
 grantd_holds{reason="held"} 2
+grantd_holds{reason="registration_storm"} 0
 # HELP grantd_last_event_timestamp_seconds Date of the newest log entry, by feed, in seconds since 1970.
 # TYPE grantd_last_event_timestamp_seconds gauge
 grantd_last_event_timestamp_seconds{feed="webhook"} 1.7000000005e+09
