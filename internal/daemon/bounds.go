@@ -36,6 +36,7 @@ func (d *Daemon) keepBounds(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-d.rebound:
 		}
 	}
 }

@@ -59,6 +59,7 @@ type Daemon struct {
 	pollFailure dcr.Reason // why the newest poll failed, empty if it did not; guarded by polling
 
 	reloaded chan struct{}
+	rebound  chan struct{} // the ledger's bounds may be others
 }
 
 const (
@@ -87,6 +88,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 		adminToken: http.NewSecrets(c.AdminToken.Reveal()),
 		schedule:   newSchedule(o.Logger),
 		reloaded:   make(chan struct{}, 1),
+		rebound:    make(chan struct{}, 1),
 	}
 	d.serving = true
 	defer func() {

@@ -109,6 +109,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	d.adminToken.Set(c.AdminToken.Reveal())
 	d.budget.SetRPS(c.MgmtRPS)
 	d.ledger.SetJournalLimits(journalLimits(c))
+	signal(d.rebound)
 	if err := d.setSchedule(c); err != nil {
 		return err
 	}
