@@ -47,17 +47,28 @@ func (p *Pruned) add(q Pruned) {
 	p.Entries, p.Clients, p.Seen, p.Holds = p.Entries+q.Entries, p.Clients+q.Clients, p.Seen+q.Seen, p.Holds+q.Holds
 }
 
-// pruneStep is how much of each kind one transaction of Prune forgets.
-const pruneStep = 500
+// pruneStep is how much of each kind one transaction of Prune forgets. Entries
+// lie scattered over the index by client, so that each may cost a page.
+const pruneStep = 100
 
 // Prune forgets what is beyond the bounds. Every commit does a little of that
 // for what it adds; this is for the rest, and where nothing is added. It takes
-// many small transactions, so that nobody waits long, and can be interrupted.
+// many small transactions, leaves the file to others for as long as each took,
+// and can be interrupted.
 // The file does not shrink: its free pages are used again.
 func (l *Ledger) Prune(ctx context.Context) (Pruned, error) {
 	var all Pruned
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return all, fmt.Errorf("prune ledger: %w", ctx.Err())
+		}
+		start := time.Now()
 		done, err := l.pruneSome(ctx)
+		pause.Reset(time.Since(start))
 		all.add(done)
 		if err != nil {
 			return all, fmt.Errorf("prune ledger: %w", err)

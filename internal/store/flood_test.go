@@ -19,7 +19,7 @@ import (
 // served are never forgotten. GRANTD_FLOOD says how many are registered, such as
 // 200000.
 func TestFlood(t *testing.T) {
-	flood, kept := 1_000, 200
+	flood, kept := 500, 100
 	if v, err := strconv.Atoi(os.Getenv("GRANTD_FLOOD")); err == nil {
 		flood, kept = v, store.MaxResting
 	}
