@@ -128,6 +128,7 @@ func (c commands) hold(e echo.Context) error {
 			return badRequest(fmt.Sprintf("for must be a duration above 0 and up to %s, such as 30m.", MaxHold))
 		}
 	}
+	unhurried(e)
 	set, err := c.Hold(e.Request().Context(), r)
 	if err != nil {
 		return brakeProblem(err)
@@ -150,11 +151,18 @@ func (c commands) release(e echo.Context) error {
 	case all != "" && all != "false", s == store.HoldSelector{}:
 		return badRequest("Say which holds by scope, client_id, field or reason, or all=true alone.")
 	}
+	unhurried(e)
 	released, err := c.Release(e.Request().Context(), s)
 	if err != nil {
 		return brakeProblem(err)
 	}
 	return e.JSON(nethttp.StatusOK, released)
+}
+
+// unhurried lets the answer come when all clients are marked, of which there may
+// be many.
+func unhurried(e echo.Context) {
+	_ = nethttp.NewResponseController(e.Response().Writer).SetWriteDeadline(time.Time{})
 }
 
 func brakeProblem(err error) error {
