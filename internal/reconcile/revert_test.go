@@ -208,8 +208,8 @@ func TestRevertChangedSince(t *testing.T) {
 			w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, nil)
 			w.tenant.AddGrant(tenantsim.Grant{ClientID: id, Audience: audience, Scopes: []string{"notes:read", "notes:write"}})
 		}, "id is"},
-		"client":         {revertSetup(true), dcr.StepPromote, func(w *world, id string) { w.edit(id, map[string]any{"app_type": "spa"}) }, `app_type is "spa" now`},
-		"client deleted": {revertSetup(true), dcr.StepPromote, func(w *world, id string) { w.tenant.DeleteClient(id) }, "does not exist"},
+		"client":             {revertSetup(true), dcr.StepPromote, func(w *world, id string) { w.edit(id, map[string]any{"app_type": "spa"}) }, `app_type is "spa" now`},
+		"client deleted":     {revertSetup(true), dcr.StepPromote, func(w *world, id string) { w.tenant.DeleteClient(id) }, "does not exist"},
 		"machine-to-machine": {revertSetup(true), dcr.StepGrant, func(w *world, id string) { w.edit(id, map[string]any{"app_type": "non_interactive"}) }, "never writes"},
 		"domain-level since": {revertSetup(false), dcr.StepConnect, func(w *world, _ string) { w.tenant.SetDomainLevel(google, true) }, "domain-level by now"},
 		"demoted since":      {setup{desired: levelDomain}, dcr.StepDomainLevel, func(w *world, _ string) { w.tenant.SetDomainLevel(google, false) }, "is_domain_connection is"},
