@@ -66,7 +66,9 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 	case s.Desired.DryRun:
 		j.planned(p)
 	default:
-		j.rec.Phase = dcr.Pending
+		if j.rec.Phase == dcr.Refused { // it was; now it fits
+			j.rec.Phase = dcr.Pending
+		}
 		return judgement{record: j.rec, plan: p, due: true}
 	}
 	return judgement{record: j.rec, plan: p}
