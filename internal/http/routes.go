@@ -31,6 +31,7 @@ func Admin(o AdminOptions) nethttp.Handler {
 func Control(o APIOptions, c Commands) nethttp.Handler {
 	a, cmd := newAPI(o), commands{c, o.Logger}
 	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync),
+		post("/api/v1/revert", cmd.revert),
 		post("/api/v1/holds", cmd.hold), del("/api/v1/holds", cmd.release))
 	return router(a.o.Logger, routes...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -215,7 +216,12 @@ func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a
 		}
 		at := j.r.now()
 		j.log.InfoContext(ctx, msg, "audience", j.s.Desired.Audience, "scopes", s.Scopes, "took", at.Sub(before))
-		a.changes, grant = append(a.changes, j.change(s, id, at)), &got
+		made := j.change(s, id, at)
+		if created { // by its id it can be undone
+			made.After = maps.Clone(made.After)
+			made.After["id"] = got.ID
+		}
+		a.changes, grant = append(a.changes, made), &got
 		if s.Grant.ID == "" && j.r.grants.made(got.ID, o.Client.ID) {
 			a.err = fmt.Errorf("somebody edited the grant as soon as it was there: %w", auth0.ErrNotFound)
 		}

@@ -151,7 +151,7 @@ func (j *job) fight(h dcr.Hold) {
 	}
 	h.Until = now.Add(wait)
 	j.setHolds = append(j.setHolds, h)
-	j.alarm(AlarmFighting)
+	j.r.alarm(AlarmFighting)
 	j.log.Error("[dcr] two managers fight over a field, leaving it alone",
 		"field", h.Field, "by", describeActor(h.Actor), "times", j.r.fights.After, "within", j.r.fights.Within, "until", h.Until.UTC().Format(time.RFC3339))
 }

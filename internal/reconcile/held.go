@@ -106,9 +106,9 @@ func describeHold(h dcr.Hold) string {
 	case h.Scope == dcr.HoldAll:
 		what, release = "every client", "grantd hold release"
 	case h.Scope == dcr.HoldField:
-		what, release = "the step "+string(h.Field), "grantd hold release"
+		what, release = "the step "+string(h.Field), "grantd hold release --field "+string(h.Field)
 		if h.ClientID != "" {
-			what, release = what+" of this client", release+" "+h.ClientID
+			what, release = what+" of this client", "grantd hold release "+h.ClientID
 		}
 	}
 	return fmt.Sprintf("%s %s is held until %s; %s lets grantd go on", whyHeld(h), what, until, release)

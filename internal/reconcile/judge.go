@@ -17,6 +17,8 @@ type judgement struct {
 	due bool
 	// held: somebody said that it is to be left alone.
 	held bool
+	// say raises the alarm there is, once the record is kept; nil: there is none.
+	say func()
 	// unread: whether there is a grant must be read first.
 	unread bool
 }
@@ -30,13 +32,14 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 		log = slog.New(slog.DiscardHandler)
 	}
 	j := r.job(s, rec, log)
-	if quiet {
-		j.alarm = func(Alarm) {}
-	}
+	say := func() {}
+	j.tell = func(f func()) { say = f }
 	j.holds = holds
 	j.describe(o.Client)
 	if v := j.verdict(o); !v.Eligible {
-		return j.judgeRefused(o, v)
+		out := j.judgeRefused(o, v)
+		out.say = say
+		return out
 	}
 	if g := o.Grant.Grant; g != nil && j.rec.GrantID != g.ID {
 		j.rec.GrantID, j.rec.GrantMade = g.ID, false
@@ -63,7 +66,9 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 	case s.Desired.DryRun:
 		j.planned(p)
 	default:
-		j.rec.Phase = dcr.Pending
+		if j.rec.Phase == dcr.Refused { // it was; now it fits
+			j.rec.Phase = dcr.Pending
+		}
 		return judgement{record: j.rec, plan: p, due: true}
 	}
 	return judgement{record: j.rec, plan: p}

@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome 
 }
 
 func (r *Reconciler) job(s *Settings, rec dcr.Record, log *slog.Logger) *job {
-	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), alarm: r.alarm, pass: func() {}, ended: func() error { return nil }}
+	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), tell: func(say func()) { say() }, pass: func() {}, ended: func() error { return nil }}
 }
 
 // holds are the brakes that are set.
@@ -140,9 +140,9 @@ type job struct {
 	rec     dcr.Record // as it will be saved
 	changes []dcr.Change
 	started time.Time
-	ended   func() error // why the work is to end now, nil while it may go on
-	alarm   func(Alarm)
-	pass    func() // says that no connection will be needed
+	ended   func() error     // why the work is to end now, nil while it may go on
+	tell    func(say func()) // raises an alarm, or leaves that to be done later
+	pass    func()           // says that no connection will be needed
 
 	holds    []dcr.Hold // that are kept
 	setHolds []dcr.Hold // that are to be set

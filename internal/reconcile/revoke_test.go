@@ -174,7 +174,9 @@ func TestNotRevoked(t *testing.T) {
 		"step held": {before: func(w *world, id string) {
 			w.hold(id, dcr.Hold{Scope: dcr.HoldField, ClientID: id, Field: dcr.StepRevoke, Reason: dcr.Held})
 		}},
-		"switched off": {before: func(w *world, id string) { w.edit(id, map[string]any{"client_metadata": map[string]any{"grantd": "off"}}) }},
+		"switched off": {before: func(w *world, id string) {
+			w.edit(id, map[string]any{"client_metadata": map[string]any{"grantd": "off"}})
+		}},
 		"machine-to-machine": {bad: func(w *world, id string) {
 			w.edit(id, map[string]any{"app_type": "non_interactive", "callbacks": []string{evil}})
 		}},

@@ -117,14 +117,7 @@ func (j *job) waiting(r dcr.Reason, message string) {
 }
 
 func (j *job) refused(r dcr.Reason, message string) {
-	turned := j.was.Phase != dcr.Refused && !j.was.ReadyAt.IsZero()
-	switch about := j.about("reason", r, "message", message); {
-	case turned:
-		j.log.Error("[dcr] refused client", append(about, "alarm", AlarmTurnedBad, "was_ready", true)...)
-		j.alarm(AlarmTurnedBad)
-	case j.was.Phase != dcr.Refused || j.was.Reason != r:
-		j.log.Warn("[dcr] refused client", about...)
-	}
+	j.tellRefused(r, message)
 	switch {
 	case revoked(j.rec):
 		message += "; " + revokedMessage
@@ -133,6 +126,20 @@ func (j *job) refused(r dcr.Reason, message string) {
 	}
 	j.phase(dcr.Refused, r, message)
 	j.done()
+}
+
+// tellRefused says what is new: a client that was ready is an alarm.
+func (j *job) tellRefused(r dcr.Reason, message string) {
+	about := j.about("reason", r, "message", message)
+	switch {
+	case j.was.Phase != dcr.Refused && !j.was.ReadyAt.IsZero():
+		j.tell(func() {
+			j.log.Error("[dcr] refused client", append(about, "alarm", AlarmTurnedBad, "was_ready", true)...)
+			j.r.alarm(AlarmTurnedBad)
+		})
+	case j.was.Phase != dcr.Refused || j.was.Reason != r:
+		j.log.Warn("[dcr] refused client", about...)
+	}
 }
 
 func (j *job) gone() {
