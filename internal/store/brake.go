@@ -141,12 +141,6 @@ func (t tx) release(s HoldSelector) ([]dcr.Hold, error) {
 			found = append(found, h)
 		}
 	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	if _, err := t.holds().NextSequence(); err != nil {
-		return nil, err
-	}
 	for _, h := range found {
 		if err := t.forgetHold(holdKey(h)); err != nil {
 			return nil, err

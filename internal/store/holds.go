@@ -154,8 +154,7 @@ func (t tx) makeRoom(now time.Time, more int) (int, error) {
 	return pruneHolds, nil
 }
 
-// forgetHold removes a hold, if it is there. The caller raises the sequence
-// number.
+// forgetHold removes a hold, if it is there.
 func (t tx) forgetHold(key []byte) error {
 	v := t.holds().Get(key)
 	if v == nil {
@@ -163,6 +162,9 @@ func (t tx) forgetHold(key []byte) error {
 	}
 	h, err := decodeHold(key, v)
 	if err != nil {
+		return err
+	}
+	if _, err := t.holds().NextSequence(); err != nil {
 		return err
 	}
 	if err := move(t.holdTimes(), holdTimeKey(h), nil, nil); err != nil {

@@ -135,6 +135,7 @@ func TestPruneTheRest(t *testing.T) {
 	l := storetest.Open(t, c.option)
 	record(t, l, registered("tpc_a", "log1"))
 	hold(t, l, dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant, Until: c.at})
+	diff(t, len(holdsOf(t, l)), 1) // and remembered
 	c.advance(store.SeenFor + time.Millisecond)
 	done, err := l.Prune(t.Context())
 	diff(t, []any{done, err}, []any{store.Pruned{Seen: 1, Holds: 1}, nil})
