@@ -102,10 +102,10 @@ func describeHold(h dcr.Hold) string {
 		return fmt.Sprintf("%s undoes the step %s again and again; grantd leaves it alone until %s", describeActor(h.Actor), h.Field, until)
 	}
 	what, release := "this client", "grantd hold release "+h.ClientID
-	switch {
-	case h.Scope == dcr.HoldAll:
+	switch h.Scope {
+	case dcr.HoldAll:
 		what, release = "every client", "grantd hold release"
-	case h.Scope == dcr.HoldField:
+	case dcr.HoldField:
 		what, release = "the step "+string(h.Field), "grantd hold release --field "+string(h.Field)
 		if h.ClientID != "" {
 			what, release = what+" of this client", "grantd hold release "+h.ClientID

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -288,4 +289,34 @@ func TestClaim(t *testing.T) {
 	}
 	release()
 	await(t, "it is ready again", func() bool { return w.record(id).Phase == dcr.Ready })
+}
+
+// Who wants a client to himself waits for the worker that has it.
+func TestClaimWaitsForTheWorker(t *testing.T) {
+	w := newWorld(t, domainLevel())
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if r.Method == http.MethodPatch {
+			close(arrived)
+			<-goOn
+		}
+		return tenantsim.Fault{}
+	})
+	id := w.onboard(1)
+	l := w.start(nil)
+	<-arrived
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.Claim(ended, id); !errors.Is(err, context.Canceled) {
+		t.Errorf("claimed while a worker has it: %v", err)
+	}
+	close(goOn)
+	release, err := l.Claim(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if r := w.record(id); r.Phase != dcr.Ready {
+		t.Errorf("phase %s", r.Phase)
+	}
 }

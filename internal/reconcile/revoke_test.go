@@ -202,7 +202,9 @@ func TestNotRevoked(t *testing.T) {
 			}
 			tc.bad(w, id)
 			w.tenant.ResetCalls()
-			w.sweep()
+			if s := w.sweep(); s.Due != 0 {
+				t.Errorf("sweep %+v", s)
+			}
 			w.drain()
 			w.sight(id, dcr.Changed)
 			o := w.look(id)
@@ -218,6 +220,16 @@ func TestNotRevoked(t *testing.T) {
 			w.wantGrant(id, "notes:read", "notes:write")
 		})
 	}
+	t.Run("never ready", func(t *testing.T) {
+		w := newWorld(t, setup{desired: revoking}) // the connection is not domain-level
+		w.sweptBefore()
+		id := w.onboard(1)
+		w.wantPhase(w.look(id), dcr.Blocked, dcr.ConnectionNotDomainLevel)
+		w.turnBad(id)
+		w.sight(id, dcr.Changed)
+		w.wantPhase(w.look(id), dcr.Refused, dcr.CallbackNotAllowed)
+		w.wantGrant(id, "notes:read", "notes:write")
+	})
 	t.Run("there before grantd", func(t *testing.T) {
 		w := newWorld(t, setup{level: true, desired: revoking})
 		id := w.fill(1)[0]

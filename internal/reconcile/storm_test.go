@@ -165,7 +165,12 @@ func TestStormInTheLoop(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- loop.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
 	await(t, "all are ready", func() bool {
 		c, err := w.ledger.Counts(t.Context())
 		return err == nil && c[dcr.Ready] == len(ids)
