@@ -53,7 +53,7 @@ func (c *Client) ThirdPartyClients(ctx context.Context, from string) (ClientPage
 	return ClientPage{Clients: found, Next: p.next, Capped: p.capped}, nil
 }
 
-// PatchClient sends the difference p and returns the client as it is then.
+// PatchClient sends the difference p, an empty authentication method as none, and returns the client as it is then.
 func (c *Client) PatchClient(ctx context.Context, correlationID, id string, p dcr.ClientPatch) (dcr.Client, error) {
 	if !dcr.ValidClientID(id) {
 		return dcr.Client{}, invalid(opUpdateClient, "client id")
@@ -63,7 +63,11 @@ func (c *Client) PatchClient(ctx context.Context, correlationID, id string, p dc
 		req.SetAppType(management.ClientAppTypeEnum(*p.AppType).Ptr())
 	}
 	if p.TokenEndpointAuthMethod != nil {
-		req.SetTokenEndpointAuthMethod(management.ClientTokenEndpointAuthMethodOrNullEnum(*p.TokenEndpointAuthMethod).Ptr())
+		method := management.ClientTokenEndpointAuthMethodOrNullEnum(*p.TokenEndpointAuthMethod).Ptr()
+		if *method == "" {
+			method = nil // as it was before anybody set one
+		}
+		req.SetTokenEndpointAuthMethod(method)
 	}
 	if p.GrantTypes != nil {
 		req.SetGrantTypes(p.GrantTypes)

@@ -43,12 +43,15 @@ func (c *Client) Connection(ctx context.Context, name string) (dcr.Connection, e
 // client of the tenant. Nothing else of it is sent: what is sent is replaced.
 // https://auth0.com/docs/authenticate/identity-providers/promote-connections-to-domain-level
 func (c *Client) PromoteConnection(ctx context.Context, correlationID, id string) error {
+	return c.setDomainLevel(ctx, correlationID, id, true)
+}
+
+func (c *Client) setDomainLevel(ctx context.Context, correlationID, id string, level bool) error {
 	if !validID(id) {
 		return invalid(opUpdateConnection, "connection id")
 	}
 	var req management.UpdateConnectionRequestContent
-	yes := true
-	req.SetIsDomainConnection(&yes)
+	req.SetIsDomainConnection(&level)
 	_, err := c.connections.Update(c.with(ctx, opUpdateConnection), id, &req, correlation(correlationID))
 	return result(opUpdateConnection, err)
 }

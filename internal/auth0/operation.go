@@ -25,7 +25,7 @@ func operations() map[string]operation {
 	const readAny = "read:clients"
 	m := map[string]operation{}
 	add := func(name string, group budget.Group, scopes ...string) {
-		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer || name == opListLogStreams}
+		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer || name == opListLogStreams || name == opDeleteGrant}
 	}
 	add(opGetClient, budget.Other, readAny, "read:client_keys", "read:client_credentials")
 	add(opListClients, budget.ListClients, readAny, "read:client_keys", "read:client_credentials")
@@ -33,6 +33,7 @@ func operations() map[string]operation {
 	add(opListGrants, budget.Other, "read:client_grants")
 	add(opCreateGrant, budget.Other, "create:client_grants")
 	add(opUpdateGrant, budget.Other, "update:client_grants")
+	add(opDeleteGrant, budget.Other, "delete:client_grants")
 	add(opListConnections, budget.ListConnections, "read:connections")
 	add(opUpdateConnection, budget.Other, "update:connections")
 	add(opEnableClients, budget.Other, "update:connections")
@@ -52,6 +53,7 @@ const (
 	opListGrants        = "list_client_grants"
 	opCreateGrant       = "create_client_grant"
 	opUpdateGrant       = "update_client_grant"
+	opDeleteGrant       = "delete_client_grant"
 	opListConnections   = "list_connections"
 	opUpdateConnection  = "update_connection"
 	opEnableClients     = "enable_connection_clients"
@@ -68,7 +70,7 @@ const (
 // label of metrics.
 func Operations() []string {
 	return []string{
-		opGetClient, opListClients, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant,
+		opGetClient, opListClients, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant, opDeleteGrant,
 		opListConnections, opUpdateConnection, opEnableClients, opConnectionClients, opClientConnections,
 		opGetResourceServer, opListLogStreams, opSearchLogs, opGetJWKS, opGetToken,
 	}

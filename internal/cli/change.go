@@ -15,14 +15,18 @@ import (
 func describe(c dcr.Change) string {
 	said := ""
 	switch c.Step {
-	case dcr.StepGrant:
+	case dcr.StepGrant, dcr.StepRevoke:
 		said = describeGrant(c)
 	case dcr.StepConnect:
-		if name, ok := c.After["connection"].(string); ok {
+		if name, ok := c.After["connection"].(string); ok && c.After["enabled"] == false {
+			said = "disable " + name
+		} else if ok {
 			said = "enable " + name
 		}
 	case dcr.StepDomainLevel:
-		if name, ok := c.After["connection"].(string); ok {
+		if name, ok := c.After["connection"].(string); ok && c.After["is_domain_connection"] == false {
+			said = "take " + name + " from domain level, for all third-party clients"
+		} else if ok {
 			said = "promote " + name + " to domain level, for all third-party clients"
 		}
 	}
@@ -33,6 +37,12 @@ func describe(c dcr.Change) string {
 }
 
 func describeGrant(c dcr.Change) string {
+	switch {
+	case len(c.After) == 0 && len(c.Before) > 0:
+		return "delete it"
+	case c.After["allow_all_scopes"] == true:
+		return "every scope of the API again"
+	}
 	after, ok := texts(c.After["scope"])
 	if !ok {
 		return ""

@@ -27,6 +27,8 @@ import (
 type ledgerReader interface {
 	Clients(ctx context.Context, phase dcr.Phase, limit int, after string) (api.ClientList, error)
 	Client(ctx context.Context, id string) (api.Client, error)
+	Journal(ctx context.Context, id string, limit int, after string) (api.JournalList, error)
+	Holds(ctx context.Context) (api.HoldList, error)
 	io.Closer
 }
 
@@ -120,6 +122,16 @@ func cause(err error) error {
 }
 
 func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
+	l, err := openExisting(ctx, store.Options{ReadOnly: true}, dirs...)
+	if err != nil {
+		return nil, err
+	}
+	return fileReader{l}, nil
+}
+
+// openExisting opens the ledger that is in the first of the directories that
+// have one.
+func openExisting(ctx context.Context, o store.Options, dirs ...string) (*store.Ledger, error) {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, "grantd.db")
 		switch _, err := os.Stat(path); {
@@ -130,7 +142,8 @@ func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
 		case err != nil:
 			return nil, fmt.Errorf("look for the ledger: %w", err)
 		}
-		l, err := store.Open(ctx, store.Options{Path: path, ReadOnly: true})
+		o.Path = path
+		l, err := store.Open(ctx, o)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			return nil, fmt.Errorf("the ledger %s is for its owner and root alone: try sudo", path)
@@ -139,7 +152,7 @@ func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
 		case err != nil:
 			return nil, err
 		}
-		return fileReader{l}, nil
+		return l, nil
 	}
 	return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR, in the environment or in --env-file, says where it is", dirs[0])
 }

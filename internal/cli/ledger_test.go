@@ -26,6 +26,7 @@ func writeLedger(ts *testscript.TestScript, _ bool, args []string) {
 	for _, r := range records(time.Now()) {
 		ts.Check(write(ctx, l, r))
 	}
+	ts.Check(l.AddJournal(ctx, entries()...))
 	if len(args) > 1 {
 		ts.Defer(func() { _ = l.Close() })
 		return
@@ -39,6 +40,29 @@ func setSchema(ts *testscript.TestScript, _ bool, args []string) {
 	number, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(storetest.SetSchema(ts.MkAbs(args[0]), number))
+}
+
+// entries are a journal with something to hide, something that undoes it, and
+// something without a client.
+func entries() []dcr.JournalEntry {
+	hostile := hostile[:100]
+	return []dcr.JournalEntry{
+		{
+			ClientID: "tpc_ready", Cause: dcr.Cause{Feed: dcr.FeedWebhook, LogID: "log-1", Actor: &dcr.Actor{Kind: dcr.ActorUser, ID: hostile}},
+			Change: dcr.Change{
+				Step: dcr.StepGrant, CorrelationID: "grantd-x",
+				Before: map[string]any{"scope": []string{"notes:read", hostile}}, After: map[string]any{"scope": []string{}},
+			},
+		},
+		{
+			ClientID: "tpc_ready", Cause: dcr.Cause{Feed: dcr.FeedCommand},
+			Change: dcr.Change{Step: dcr.StepGrant, After: map[string]any{"scope": []string{"notes:read"}}, Reverts: 1},
+		},
+		{
+			Cause:  dcr.Cause{Feed: dcr.FeedConfig},
+			Change: dcr.Change{Step: dcr.StepScopes, After: map[string]any{"source": "file", "scope": []string{"notes:read"}}},
+		},
+	}
 }
 
 func write(ctx context.Context, l *store.Ledger, r dcr.Record) error {

@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"auth0":    auth0,
 			"await":    await,
 			"exits":    exits,
+			"find":     find,
 			"ledger":   writeLedger,
 			"nobody":   nobody,
 			"register": register,

@@ -98,7 +98,8 @@ and the log go to standard error, as text.`,
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
-	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.ledgerCommand(), a.planCommand(), a.syncCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.historyCommand(), a.holdCommand(),
+		a.ledgerCommand(), a.planCommand(), a.revertCommand(), a.syncCommand(), a.versionCommand())
 	strictUsage(root)
 	return root
 }

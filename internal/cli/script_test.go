@@ -24,6 +24,17 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// find puts what is in parentheses in the first match of what a command prints
+// into a variable: find NAME PATTERN COMMAND...
+func find(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec(args[2], args[3:]...))
+	found := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("no match of %q", args[1])
+	}
+	ts.Setenv(args[0], found[1])
+}
+
 func exitCode(ts *testscript.TestScript, err error) int {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()

@@ -26,14 +26,21 @@ func tenantOf(ts *testscript.TestScript) *tenantsim.Tenant {
 	return tenant.(*tenantsim.Tenant)
 }
 
+// daemonScopes are the Management API scopes of grantd's application.
+func daemonScopes() []string {
+	return []string{
+		"read:clients", "update:clients", "read:connections", "update:connections", "read:client_grants",
+		"create:client_grants", "update:client_grants", "read:logs", "read:resource_servers",
+	}
+}
+
 // startTenant starts a simulated tenant for the rest of the script and writes
 // an env file for it with these lines besides: tenant FILE [LINE...].
 func startTenant(ts *testscript.TestScript, _ bool, args []string) {
 	tenant, err := tenantsim.Start(tenantsim.Options{Domain: "test.eu.auth0.com"})
 	ts.Check(err)
 	ts.Defer(tenant.Close)
-	tenant.AddM2M(daemonID, "the-management-secret", "read:clients", "update:clients", "read:connections", "update:connections",
-		"read:client_grants", "create:client_grants", "update:client_grants", "read:logs", "read:resource_servers")
+	tenant.AddM2M(daemonID, "the-management-secret", daemonScopes()...)
 	tenant.AddConnection("google-oauth2", false)
 	tenant.AddAPI(audience, "notes:read", "notes:write")
 	tenant.AddAPI(otherAudience, "notes:read")
@@ -73,6 +80,7 @@ func register(ts *testscript.TestScript, _ bool, args []string) {
 //	auth0 granted CLIENT SCOPE...  it has one with these scopes; none: no grant
 //	auth0 revoke CLIENT            takes its grant away
 //	auth0 domain-level             promotes the connection
+//	auth0 may-delete               lets grantd's application delete grants
 //	auth0 break CLIENT             answers 500 to whatever is about the client
 //	auth0 down | mended            answers 500 to everything, and all is well again
 //	auth0 writes N                 N writes were made since the last such question
@@ -92,6 +100,8 @@ func auth0(ts *testscript.TestScript, _ bool, args []string) {
 		tenant.Do(tenantsim.Admin(), http.MethodDelete, "/api/v2/client-grants/"+g.ID, nil)
 	case "domain-level":
 		tenant.SetDomainLevel("google-oauth2", true)
+	case "may-delete":
+		tenant.SetScopes(daemonID, append(daemonScopes(), "delete:client_grants")...)
 	case "break":
 		tenant.Faults(func(r *http.Request) tenantsim.Fault {
 			body, err := io.ReadAll(r.Body)

@@ -59,6 +59,7 @@ type Daemon struct {
 	pollFailure dcr.Reason // why the newest poll failed, empty if it did not; guarded by polling
 
 	reloaded chan struct{}
+	rebound  chan struct{} // the ledger's bounds may be others
 }
 
 const (
@@ -87,6 +88,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 		adminToken: http.NewSecrets(c.AdminToken.Reveal()),
 		schedule:   newSchedule(o.Logger),
 		reloaded:   make(chan struct{}, 1),
+		rebound:    make(chan struct{}, 1),
 	}
 	d.serving = true
 	defer func() {
@@ -127,7 +129,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen on GRANTD_LISTEN: %w", err)
 	}
-	api := http.APIOptions{Ledger: d.ledger, Events: d.broker, Logger: d.log, Config: d.configuration}
+	api := http.APIOptions{Ledger: d.ledger, Events: d.broker, Logger: d.log, Config: d.configuration, Holds: d.holds}
 	if c.AdminListen != "" {
 		d.admin, err = http.Listen(ctx, c.AdminListen, http.ServerOptions{
 			Logger: d.log, OnShutdown: d.broker.Close,
@@ -183,6 +185,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.lasting(ctx, g, "keep house", d.keepHouse)
 	d.lasting(ctx, g, "follow token", d.followToken)
 	d.lasting(ctx, g, "watch clock", d.watchClock)
+	d.lasting(ctx, g, "keep bounds", d.keepBounds)
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
 		d.lasting(ctx, g, "watch env file", d.watchEnvFile)

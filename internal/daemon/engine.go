@@ -102,7 +102,7 @@ func (e *Engine) openLedger(ctx context.Context, o Options) (err error) {
 	c := o.Config
 	so := store.Options{
 		Path: filepath.Join(c.StateDir, ledgerFile), Tenant: c.Domain, Audience: c.Audience,
-		AcceptAudienceChange: o.AcceptAudienceChange, ReadOnly: o.ReadOnly,
+		AcceptAudienceChange: o.AcceptAudienceChange, ReadOnly: o.ReadOnly, Journal: journalLimits(c),
 	}
 	tightened, err := store.SecureDir(c.StateDir, o.ReadOnly)
 	if err != nil {
@@ -163,7 +163,7 @@ func newTransport() *nethttp.Transport {
 
 // assemble makes what is between the tenant and the ledger.
 func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
-	e.health = health.New(health.Options{Ledger: e.ledger, RateLimit: e.rateLimit, Holds: e.ledger.Holds})
+	e.health = health.New(health.Options{Ledger: e.ledger, RateLimit: e.rateLimit, Holds: e.ledger.Holds, Storm: e.storm})
 	if snapshot, err := e.ledger.Fact(ctx, healthFact); err == nil {
 		if err := e.health.Restore(snapshot); err != nil {
 			e.log.Warn("restore health", "error", err)
@@ -178,6 +178,7 @@ func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
 	}
 	e.reconciler = reconcile.New(reconcile.Options{
 		Tenant: e.tenant, Brakes: e.ledger, Prefix: e.ledger.Prefix(), Settings: e.settings(), Logger: e.log,
+		OnAlarm: func(a reconcile.Alarm) { e.metrics.Alarm(string(a)) },
 	})
 	ledger := recorder{e.ledger, e.health}
 	e.loop = reconcile.NewLoop(reconcile.LoopOptions{
@@ -213,7 +214,10 @@ func scopeConfig(c *config.Config) scope.Config {
 // settings are what the reconciler needs of the configuration in force.
 func (e *Engine) settings() reconcile.Settings {
 	c := e.config.Load()
-	return reconcile.Settings{Desired: e.desired(c), Policy: c.Policy, OwnClientID: c.ClientID}
+	return reconcile.Settings{
+		Desired: e.desired(c), Policy: c.Policy, OwnClientID: c.ClientID,
+		StormAfter: c.StormAfter, StormHold: c.StormHold,
+	}
 }
 
 // desired is the desired state that a configuration asks for, with the scopes

@@ -51,6 +51,9 @@ func (e *Engine) publish(event string, data any) {
 	}
 }
 
+// storm reports whether a registration storm is on, for health.
+func (e *Engine) storm() bool { return e.reconciler != nil && e.reconciler.Storm() }
+
 // rateLimit is the tightest known limit, for health.
 func (e *Engine) rateLimit() *health.RateLimit {
 	b := e.budget.Snapshot().Tightest

@@ -23,15 +23,15 @@ func (d *Daemon) taken(t feed.Taken) {
 }
 
 // demote puts a sighting back behind the others by what the log says: a
-// registration that shows a callback which is not on the allow-list, or a change
-// that was about another API. It approves nothing: what the client is, is read
+// registration that shows a callback which is not on the allow-list or that
+// comes in a storm of them, or a change that was about another API. It approves nothing: what the client is, is read
 // from Auth0.
 func (d *Daemon) demote(s dcr.Sighting) bool {
 	c := d.config.Load()
 	if s.Kind == dcr.Changed {
 		return s.Audience != c.Audience
 	}
-	return slices.ContainsFunc(s.Callbacks, func(uri string) bool {
+	return d.reconciler.Crowded() || slices.ContainsFunc(s.Callbacks, func(uri string) bool {
 		_, ok := c.Policy.MatchURI(uri)
 		return !ok
 	})

@@ -108,6 +108,8 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	d.secrets.Set(c.WebhookSecret.Reveal(), c.WebhookSecretPrevious.Reveal())
 	d.adminToken.Set(c.AdminToken.Reveal())
 	d.budget.SetRPS(c.MgmtRPS)
+	d.ledger.SetJournalLimits(journalLimits(c))
+	signal(d.rebound)
 	if err := d.setSchedule(c); err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func Reasons() []ReasonInfo {
 		{RejectedByAuth0, blocked, "Auth0 refused the change for good; the message has its words.", "Follow the message; after mending it, grantd tries again by itself."},
 		{Fighting, blocked + ", " + health, "Somebody else undoes the same change again and again, so grantd leaves it alone for a while, longer each time.", "Find out who by the message, and let one of the two manage the field. grantd tries again by itself."},
 		{Held, blocked + ", hold, " + health, "A hold keeps grantd from writing; grantd hold list says why.", "grantd hold release when you want grantd to go on."},
-		{RegistrationStorm, "hold, " + health, "More clients registered than GRANTD_STORM_AFTER allows in 10 minutes. The excess waits behind everything else, or for you when GRANTD_STORM_HOLD is on.", "Look at what registers: grantd clients list. Held ones go on by grantd hold release --reason registration_storm."},
+		{RegistrationStorm, pending + ", hold, " + health, "More clients registered than GRANTD_STORM_AFTER allows in 10 minutes. The excess waits behind everything else, or for you when GRANTD_STORM_HOLD is on.", "Look at what registers: grantd clients list. Held ones go on by grantd hold release --reason registration_storm."},
 		{Reverted, "hold", "grantd revert undid a change, and the client is left alone so that it stays undone.", "grantd hold release CLIENT_ID when you want grantd to go on."},
 		{SwitchedOff, "hold", "The client's metadata in Auth0 has grantd=off.", "Take grantd out of the application's metadata (Applications → the application → Settings → Advanced Settings → Application Metadata)."},
 

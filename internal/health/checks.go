@@ -52,6 +52,7 @@ type state struct {
 	counts       map[dcr.Phase]int
 	feeds        map[dcr.Feed]dcr.FeedStatus
 	rest         rest
+	storm        bool                // of registrations
 	held         map[dcr.Reason]bool // why there are active holds
 }
 
@@ -73,19 +74,19 @@ func (t *Tracker) state(ctx context.Context) state {
 	if err != nil {
 		s.ledgerErr = err
 	}
-	s.held = held(holds, s.now)
+	s.held, s.storm = held(holds, s.now), t.o.Storm()
 	return s
 }
 
-// held sorts the active holds: a fight with somebody else is told apart from
-// everything that a person wanted.
+// held sorts the active holds: a fight with somebody else and a storm are told
+// apart from everything that a person wanted.
 func held(holds []dcr.Hold, now time.Time) map[dcr.Reason]bool {
 	why := map[dcr.Reason]bool{}
 	for _, h := range holds {
 		switch {
 		case !h.Active(now):
-		case h.Reason == dcr.Fighting:
-			why[dcr.Fighting] = true
+		case h.Reason == dcr.Fighting, h.Reason == dcr.RegistrationStorm:
+			why[h.Reason] = true
 		default:
 			why[dcr.Held] = true
 		}
@@ -111,6 +112,7 @@ func (s state) checks() []Check {
 		{Code: dcr.ScopeSourceFailed, Severity: Degraded, Failing: s.rest.scopesFailing},
 		{Code: dcr.Fighting, Severity: Degraded, Failing: s.held[dcr.Fighting]},
 		{Code: dcr.Held, Severity: Degraded, Failing: s.held[dcr.Held]},
+		{Code: dcr.RegistrationStorm, Severity: Degraded, Failing: s.storm || s.held[dcr.RegistrationStorm]},
 		{Code: dcr.ClientsBlocked, Severity: Degraded, Failing: s.counts[dcr.Blocked] > 0},
 		{Code: dcr.Starting, Severity: Degraded, Failing: s.nothingTried()},
 	}

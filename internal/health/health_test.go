@@ -20,6 +20,7 @@ type world struct {
 	feeds  map[dcr.Feed]dcr.FeedStatus
 	err    error
 	limit  *health.RateLimit
+	storm  bool
 	holds  []dcr.Hold
 }
 
@@ -38,6 +39,7 @@ func newWorld() (*world, *health.Tracker) {
 	return w, health.New(health.Options{
 		Ledger: w, Holds: w.Holds, Now: func() time.Time { return w.now },
 		RateLimit: func() *health.RateLimit { return w.limit },
+		Storm:     func() bool { return w.storm },
 	})
 }
 
@@ -239,6 +241,10 @@ func TestStatus(t *testing.T) {
 			script: func(w *world, h *health.Tracker) { good(w, h); w.err = errors.New("closed") },
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LedgerUnavailable}, ok: true,
 		},
+		"clients register in a storm": {
+			script: func(w *world, h *health.Tracker) { good(w, h); w.storm = true },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.RegistrationStorm}, ok: true,
+		},
 		"two sweeps failed": {
 			script: func(w *world, h *health.Tracker) { good(w, h); sweep(h, dcr.ServerError, dcr.Timeout) },
 			status: health.StatusOK, ok: true,
@@ -298,6 +304,23 @@ func TestStatus(t *testing.T) {
 				good(w, h)
 				w.holds = []dcr.Hold{{Scope: dcr.HoldAll, Reason: dcr.Held}}
 				w.pass(24 * time.Hour)
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Held}, ok: true,
+		},
+		"the holds of a storm that is over": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{
+					{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.RegistrationStorm},
+					{Scope: dcr.HoldClient, ClientID: "tpc_b", Reason: dcr.Held, Until: start()},
+				}
+			},
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.RegistrationStorm}, ok: true,
+		},
+		"what was reverted": {
+			script: func(w *world, h *health.Tracker) {
+				good(w, h)
+				w.holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Reverted}}
 			},
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.Held}, ok: true,
 		},

@@ -36,6 +36,8 @@ type Options struct {
 	// Holds returns the brakes that are set, expired ones too if need be. It
 	// must be cheap, as the Ledger is; nil means there are none.
 	Holds func(context.Context) ([]dcr.Hold, error)
+	// Storm reports whether a registration storm is on; nil means it never is.
+	Storm func() bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -106,6 +108,9 @@ func New(o Options) *Tracker {
 	}
 	if o.Holds == nil {
 		o.Holds = func(context.Context) ([]dcr.Hold, error) { return nil, nil }
+	}
+	if o.Storm == nil {
+		o.Storm = func() bool { return false }
 	}
 	if o.RateLimit == nil {
 		o.RateLimit = func() *RateLimit { return nil }

@@ -98,6 +98,7 @@ func (a *api) index(c echo.Context) error {
 GET /api/v1/clients?phase=&limit=&after=
 GET /api/v1/clients/{client_id}
 GET /api/v1/journal?client_id=&limit=&after=
+GET /api/v1/holds
 GET /api/v1/config
 GET /api/v1/events
 GET /metrics

@@ -27,7 +27,7 @@ type Ledger interface {
 	Journal(context.Context, store.JournalQuery) ([]dcr.JournalEntry, string, error)
 }
 
-// APIOptions of the JSON API. All but Heartbeat and Snapshot
+// APIOptions of the JSON API. All but Holds, Heartbeat and Snapshot
 // are required.
 type APIOptions struct {
 	Ledger Ledger
@@ -35,6 +35,8 @@ type APIOptions struct {
 	Logger *slog.Logger
 	// Config returns the configuration in force. Schema is filled in.
 	Config func(context.Context) (Configuration, error)
+	// Holds returns those in force; nil: there are none.
+	Holds func(context.Context) ([]dcr.Hold, error)
 	// Heartbeat is how often a quiet stream of events shows that it lives;
 	// 15 s when zero.
 	Heartbeat time.Duration
@@ -94,9 +96,9 @@ func (a *api) journal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	id := c.QueryParam("client_id")
-	if id != "" && !dcr.ValidClientID(id) {
-		return badRequest("client_id is not one.")
+	id, err := clientIDOf(c)
+	if err != nil {
+		return err
 	}
 	page, next, err := a.o.Ledger.Journal(c.Request().Context(), store.JournalQuery{
 		ClientID: id, Limit: limit, After: c.QueryParam("after"),

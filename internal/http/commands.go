@@ -26,6 +26,8 @@ type Commands interface {
 	// Sync sweeps and waits until what was found is put right. Adopt first
 	// gives grantd the grants that were there before it.
 	Sync(ctx context.Context, adopt bool, progress func(Progress)) (Synced, error)
+	Brakes
+	Reverter
 }
 
 // Progress of a command. First the tenant is listed, then what is due is put
@@ -111,6 +113,7 @@ type Message struct {
 	Progress *Progress `json:"progress,omitempty"`
 	Plan     *Plan     `json:"plan,omitempty"`
 	Synced   *Synced   `json:"synced,omitempty"`
+	Reverted *Reverted `json:"reverted,omitempty"`
 	Problem  *Problem  `json:"problem,omitempty"`
 }
 

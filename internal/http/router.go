@@ -25,22 +25,26 @@ func post(path string, h echo.HandlerFunc) route {
 	return route{[]string{nethttp.MethodPost}, path, h}
 }
 
+func del(path string, h echo.HandlerFunc) route {
+	return route{[]string{nethttp.MethodDelete}, path, h}
+}
+
 // router returns a handler for the routes: 404 elsewhere, 405 with Allow for
 // other methods, every error as JSON, and a panic costs one request.
 func router(log *slog.Logger, routes ...route) nethttp.Handler {
 	e := echo.New()
 	e.JSONSerializer = serializer{}
-	allow := map[string]string{}
+	allow := map[string][]string{}
 	for _, r := range routes {
 		e.Match(r.methods, r.path, r.handle)
 		// Echo would answer OPTIONS by itself.
 		e.OPTIONS(r.path, echo.MethodNotAllowedHandler)
-		allow[r.path] = strings.Join(r.methods, ", ")
+		allow[r.path] = append(allow[r.path], r.methods...)
 	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		p := problemOf(err)
 		if p.status == nethttp.StatusMethodNotAllowed {
-			c.Response().Header().Set(echo.HeaderAllow, allow[c.Path()])
+			c.Response().Header().Set(echo.HeaderAllow, strings.Join(allow[c.Path()], ", "))
 		}
 		if p.cause != nil {
 			log.Error("answer request", "path", c.Path(), "error", p.cause)

@@ -30,7 +30,9 @@ func Admin(o AdminOptions) nethttp.Handler {
 // lets nobody else in.
 func Control(o APIOptions, c Commands) nethttp.Handler {
 	a, cmd := newAPI(o), commands{c, o.Logger}
-	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync))
+	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync),
+		post("/api/v1/revert", cmd.revert),
+		post("/api/v1/holds", cmd.hold), del("/api/v1/holds", cmd.release))
 	if a.o.Snapshot != nil {
 		routes = append(routes, post("/api/v1/backup", a.backup))
 	}
@@ -43,6 +45,7 @@ func (a *api) routes() []route {
 		get("/api/v1/clients", a.clients),
 		get("/api/v1/clients/:client_id", a.client),
 		get("/api/v1/journal", a.journal),
+		get("/api/v1/holds", a.holds),
 		get("/api/v1/config", a.config),
 		get("/api/v1/events", a.events),
 	}

@@ -92,6 +92,7 @@ type JournalEntry struct {
 	After         map[string]any `json:"after"`
 	CorrelationID string         `json:"correlation_id"` // as in Auth0's own log
 	Cause         Cause          `json:"cause"`
+	Reverts       uint64         `json:"reverts,omitempty"` // the entry that it undoes
 }
 
 // Cause is why grantd looked at the client. Actor is null when unknown.
@@ -107,7 +108,7 @@ func JournalView(e dcr.JournalEntry) JournalEntry {
 	j := JournalEntry{
 		Seq: e.Seq, At: dcr.Timestamp{Time: e.At}, ClientID: e.ClientID,
 		Step: e.Step, Before: e.Before, After: e.After, CorrelationID: e.CorrelationID,
-		Cause: Cause(e.Cause),
+		Cause: Cause(e.Cause), Reverts: e.Reverts,
 	}
 	if j.Before == nil {
 		j.Before = map[string]any{}

@@ -45,6 +45,7 @@ type Metrics struct {
 	requests    *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	repaired    *prometheus.CounterVec
+	alarms      *prometheus.CounterVec
 	sweeps      *prometheus.CounterVec
 	sweepTook   *prometheus.GaugeVec // without labels: absent before the first
 }
@@ -80,6 +81,10 @@ func New(s Sources) *Metrics {
 			Name: "grantd_drift_repaired_total",
 			Help: "Clients that were ready, then changed in Auth0, and were put right, by condition.",
 		}, []string{"condition"}),
+		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_alarms_total",
+			Help: "What a person should look at, by alarm: client_turned_bad (a client that was ready is refused), registration_storm (one began), fighting (somebody else undoes the same change again and again).",
+		}, []string{"alarm"}),
 		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_sweeps_total",
 			Help: "Sweeps of the tenant that ended, by result: ok or failed.",
@@ -90,7 +95,7 @@ func New(s Sources) *Metrics {
 		}, nil),
 	}
 	m.registry.MustRegister(
-		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired, m.sweeps, m.sweepTook,
+		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired, m.alarms, m.sweeps, m.sweepTook,
 		NewSources(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -110,6 +115,9 @@ func (m *Metrics) zero() {
 	}
 	for _, c := range []Condition{Promoted, Connected, Granted} {
 		m.repaired.WithLabelValues(string(c))
+	}
+	for _, alarm := range []string{"client_turned_bad", "registration_storm", "fighting"} {
+		m.alarms.WithLabelValues(alarm)
 	}
 	for _, ok := range []bool{true, false} {
 		m.sweeps.WithLabelValues(result(ok))
@@ -146,6 +154,9 @@ func (m *Metrics) ManagementRequest(operation string, status int, reason dcr.Rea
 func (m *Metrics) DriftRepaired(c Condition) {
 	m.repaired.WithLabelValues(string(c)).Inc()
 }
+
+// Alarm counts what a person should look at.
+func (m *Metrics) Alarm(alarm string) { m.alarms.WithLabelValues(alarm).Inc() }
 
 // Swept counts a sweep that ended, well or not, and keeps how long it took.
 func (m *Metrics) Swept(ok bool, took time.Duration) {

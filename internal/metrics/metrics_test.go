@@ -63,6 +63,7 @@ func used() *metrics.Metrics {
 	m.ManagementRequest("get_client", 200, "", 50*time.Millisecond)
 	m.ManagementRequest("get_client", 0, dcr.Timeout, 10*time.Second)
 	m.DriftRepaired(metrics.ConditionOf(dcr.StepGrant))
+	m.Alarm("client_turned_bad")
 	m.Swept(false, time.Minute)
 	m.Swept(true, 2500*time.Millisecond)
 	return m
@@ -90,6 +91,7 @@ func own(t *testing.T, g prometheus.Gatherer) []string {
 
 func TestNames(t *testing.T) {
 	want := []string{
+		"grantd_alarms_total{alarm} counter",
 		"grantd_clients{phase} gauge",
 		"grantd_drift_repaired_total{condition} counter",
 		"grantd_due_clients{class} gauge",
@@ -130,6 +132,11 @@ grantd_clients{phase="gone"} 0
 grantd_clients{phase="pending"} 0
 grantd_clients{phase="ready"} 3
 grantd_clients{phase="refused"} 0
+# HELP grantd_alarms_total What a person should look at, by alarm: client_turned_bad (a client that was ready is refused), registration_storm (one began), fighting (somebody else undoes the same change again and again).
+# TYPE grantd_alarms_total counter
+grantd_alarms_total{alarm="client_turned_bad"} 1
+grantd_alarms_total{alarm="fighting"} 0
+grantd_alarms_total{alarm="registration_storm"} 0
 # HELP grantd_drift_repaired_total Clients that were ready, then changed in Auth0, and were put right, by condition.
 # TYPE grantd_drift_repaired_total counter
 grantd_drift_repaired_total{condition="connected"} 0
@@ -143,6 +150,7 @@ grantd_due_clients{class="urgent"} 2
 # TYPE grantd_holds gauge
 grantd_holds{reason="fighting"} 1
 grantd_holds{reason="held"} 2
+grantd_holds{reason="registration_storm"} 0
 # HELP grantd_last_event_timestamp_seconds Date of the newest log entry, by feed, in seconds since 1970.
 # TYPE grantd_last_event_timestamp_seconds gauge
 grantd_last_event_timestamp_seconds{feed="webhook"} 1.7000000005e+09
@@ -162,7 +170,7 @@ grantd_sweeps_total{result="failed"} 1
 grantd_sweeps_total{result="ok"} 1
 `
 	if err := testutil.GatherAndCompare(used().Gatherer(), strings.NewReader(want),
-		"grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_holds", "grantd_sweeps_total", "grantd_sweep_duration_seconds", "grantd_last_event_timestamp_seconds",
+		"grantd_alarms_total", "grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_holds", "grantd_sweeps_total", "grantd_sweep_duration_seconds", "grantd_last_event_timestamp_seconds",
 		"grantd_management_rate_limit_remaining", "grantd_management_requests_total"); err != nil {
 		t.Error(err)
 	}

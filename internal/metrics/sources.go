@@ -91,7 +91,7 @@ func (s *sources) collectHolds(ctx context.Context, ch chan<- prometheus.Metric)
 		ch <- prometheus.NewInvalidMetric(s.holds, err)
 		return
 	}
-	active := map[dcr.Reason]int{dcr.Fighting: 0, dcr.Held: 0}
+	active := map[dcr.Reason]int{dcr.Fighting: 0, dcr.Held: 0, dcr.RegistrationStorm: 0}
 	for _, h := range holds {
 		if h.Active(s.Now()) {
 			active[h.Reason]++

@@ -81,9 +81,9 @@ func TestChangeJSON(t *testing.T) {
 	created := settled(grant(plan.Grant{}), conns(connection("google-oauth2", false, plan.NotAsked)))
 	want := []string{
 		`{"step":"promote","before":{"app_type":"native","grant_types":["implicit","refresh_token"],"token_endpoint_auth_method":"client_secret_post"},"after":{"app_type":"regular_web","grant_types":["authorization_code","refresh_token"],"token_endpoint_auth_method":"none"}}`,
-		`{"step":"connect","before":{"connection":"google-oauth2","enabled":false},"after":{"connection":"google-oauth2","enabled":true}}`,
+		`{"step":"connect","before":{"connection":"google-oauth2","connection_id":"con_google-oauth2","enabled":false},"after":{"connection":"google-oauth2","connection_id":"con_google-oauth2","enabled":true}}`,
 		`{"step":"grant","before":{"allow_all_scopes":true,"id":"cgr_1"},"after":{"allow_all_scopes":false,"id":"cgr_1","scope":["read:a","write:a"]}}`,
-		`{"step":"domain_level","before":{"connection":"google-oauth2","is_domain_connection":false},"after":{"connection":"google-oauth2","is_domain_connection":true}}`,
+		`{"step":"domain_level","before":{"connection":"google-oauth2","connection_id":"con_google-oauth2","is_domain_connection":false},"after":{"connection":"google-oauth2","connection_id":"con_google-oauth2","is_domain_connection":true}}`,
 		`{"step":"grant","after":{"audience":"https://mcp.example.com/mcp","scope":["read:a","write:a"],"subject_type":"user"}}`,
 	}
 	steps := append(plan.Compute(desired(), o).Steps(), plan.Compute(desired(domainLevel), created).Steps()...)

@@ -133,8 +133,8 @@ func connectOne(d Desired, o Observed, c Connection) (*Step, Finding) {
 	case d.ConnectionLevel == DomainLevel:
 		return &Step{
 			Kind: dcr.StepDomainLevel, Connection: *c.Connection,
-			Before: map[string]any{"connection": c.Name, "is_domain_connection": false},
-			After:  map[string]any{"connection": c.Name, "is_domain_connection": true},
+			Before: map[string]any{"connection": c.Name, "connection_id": c.Connection.ID, "is_domain_connection": false},
+			After:  map[string]any{"connection": c.Name, "connection_id": c.Connection.ID, "is_domain_connection": true},
 		}, Finding{Status: true}
 	case o.Client.Mode() == dcr.Strict, c.Enabled == No && o.Unread:
 		return nil, NotDomainLevel(c.Name)
@@ -143,8 +143,8 @@ func connectOne(d Desired, o Observed, c Connection) (*Step, Finding) {
 	default:
 		return &Step{
 			Kind: dcr.StepConnect, Connection: *c.Connection,
-			Before: map[string]any{"connection": c.Name, "enabled": false},
-			After:  map[string]any{"connection": c.Name, "enabled": true},
+			Before: map[string]any{"connection": c.Name, "connection_id": c.Connection.ID, "enabled": false},
+			After:  map[string]any{"connection": c.Name, "connection_id": c.Connection.ID, "enabled": true},
 		}, unproven(c.Name)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -55,6 +56,9 @@ func (j *job) change(s plan.Step, correlationID string, at time.Time) dcr.Change
 func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part) applied {
 	a := applied{finding: part.Result}
 	for _, s := range part.Steps {
+		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+			return a
+		}
 		id := j.r.correlationID()
 		j.log.InfoContext(ctx, "[dcr] promoting client", j.about("change", s.After)...)
 		got, err := j.r.tenant.PatchClient(ctx, id, o.Client.ID, s.Patch)
@@ -133,6 +137,9 @@ func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, 
 	if j.r.facts.promoted(s.Connection.Name) {
 		return nil, nil
 	}
+	if err := j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); err != nil {
+		return nil, err
+	}
 	id := j.r.correlationID()
 	ctx = auth0.WithCall(ctx, dcr.Urgent, j.rec.Source) // others wait for it who may be in more of a hurry
 	if err := j.r.tenant.PromoteConnection(ctx, id, s.Connection.ID); err != nil {
@@ -165,10 +172,10 @@ func (j *job) readBack(ctx context.Context, o plan.Observed, part plan.Part) (pl
 
 func (j *job) applyGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
 	a, grant, created = j.makeGrant(ctx, o, part)
-	if a.err == nil || o.Grant.Known && !j.swept || !mayExist(a.err) {
+	if a.err == nil || o.Grant.Known && !j.earlier || !mayExist(a.err) {
 		return a, grant, created
 	}
-	// It was created unseen, or as the sweep saw it a while ago, and Auth0 would
+	// It was created unseen, or as it was seen a while ago, and Auth0 would
 	// not: perhaps there is one.
 	var err error
 	if o.Grant, err = j.grant(ctx); err != nil {
@@ -191,6 +198,9 @@ func mayExist(err error) bool {
 func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
 	a.finding, grant = part.Result, o.Grant.Grant
 	for _, s := range part.Steps {
+		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+			return a, grant, false
+		}
 		id := j.r.correlationID()
 		before := j.r.now()
 		var got dcr.Grant
@@ -214,7 +224,12 @@ func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a
 		}
 		at := j.r.now()
 		j.log.InfoContext(ctx, msg, "audience", j.s.Desired.Audience, "scopes", s.Scopes, "took", at.Sub(before))
-		a.changes, grant = append(a.changes, j.change(s, id, at)), &got
+		made := j.change(s, id, at)
+		if created { // by its id it can be undone
+			made.After = maps.Clone(made.After)
+			made.After["id"] = got.ID
+		}
+		a.changes, grant = append(a.changes, made), &got
 		if s.Grant.ID == "" && j.r.grants.made(got.ID, o.Client.ID) {
 			a.err = fmt.Errorf("somebody edited the grant as soon as it was there: %w", auth0.ErrNotFound)
 		}

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -73,7 +72,7 @@ func (j *job) brake(p plan.Plan) plan.Plan {
 	for _, part := range []*plan.Part{&p.Promote, &p.Connect, &p.Grant} {
 		for _, s := range part.Steps {
 			if h, held := j.held(s.Kind); held {
-				part.Steps, part.Result = nil, plan.Finding{Reason: h.Reason, Message: describeHold(h)}
+				part.Steps, part.Result = nil, plan.Finding{Reason: reasonOfHold(h), Message: describeHold(h)}
 				break
 			}
 		}
@@ -83,15 +82,7 @@ func (j *job) brake(p plan.Plan) plan.Plan {
 
 // held is the hold that keeps a step from being made, the longest there is.
 func (j *job) held(step dcr.StepKind) (longest dcr.Hold, held bool) {
-	for _, h := range j.holds {
-		if !h.Active(j.r.now()) || !h.Covers(j.rec.ClientID, step) {
-			continue
-		}
-		if !held || h.Until.IsZero() || !longest.Until.IsZero() && h.Until.After(longest.Until) {
-			longest, held = h, true
-		}
-	}
-	return longest, held
+	return covering(j.holds, j.rec.ClientID, step, j.r.now())
 }
 
 // heldUntil is when the first of the holds in force ends that keep this client
@@ -100,22 +91,11 @@ func (j *job) heldUntil(r dcr.Reason) time.Time {
 	var first time.Time
 	for _, h := range j.holds {
 		mine := h.Scope == dcr.HoldAll || h.ClientID == "" || h.ClientID == j.rec.ClientID
-		if mine && h.Reason == r && h.Active(j.r.now()) && !h.Until.IsZero() && (first.IsZero() || h.Until.Before(first)) {
+		if mine && reasonOfHold(h) == r && h.Active(j.r.now()) && !h.Until.IsZero() && (first.IsZero() || h.Until.Before(first)) {
 			first = h.Until
 		}
 	}
 	return first
-}
-
-func describeHold(h dcr.Hold) string {
-	until := "it is released"
-	if !h.Until.IsZero() {
-		until = h.Until.UTC().Format("15:04:05 UTC on 2 Jan")
-	}
-	if h.Reason != dcr.Fighting {
-		return "a hold keeps grantd from writing until " + until
-	}
-	return fmt.Sprintf("%s undoes the step %s again and again; grantd leaves it alone until %s", describeActor(h.Actor), h.Field, until)
 }
 
 func describeActor(a *dcr.Actor) string {
@@ -189,6 +169,7 @@ func (j *job) fight(h dcr.Hold) {
 	}
 	h.Until = now.Add(wait)
 	j.setHolds = append(j.setHolds, h)
+	j.r.alarm(AlarmFighting)
 	j.log.Error("[dcr] two managers fight over a field, leaving it alone",
 		"field", h.Field, "by", describeActor(h.Actor), "times", j.r.fights.After, "within", j.r.fights.Within, "until", h.Until.UTC().Format(time.RFC3339))
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ type enabler struct {
 	log    *slog.Logger
 	newID  func() string
 	now    func() time.Time
+	holds  func(context.Context) ([]dcr.Hold, error)
 
 	mu     sync.Mutex
 	coming int // clients that may yet need a connection
@@ -54,8 +56,8 @@ type enabled struct {
 	err           error
 }
 
-func newEnabler(t Connector, log *slog.Logger, newID func() string, now func() time.Time) *enabler {
-	return &enabler{tenant: t, log: log, newID: newID, now: now, open: map[string]*batch{}}
+func newEnabler(t Connector, log *slog.Logger, newID func() string, now func() time.Time, holds func(context.Context) ([]dcr.Hold, error)) *enabler {
+	return &enabler{tenant: t, log: log, newID: newID, now: now, holds: holds, open: map[string]*batch{}}
 }
 
 // expect announces a client that may need a connection. The returned function
@@ -190,6 +192,9 @@ func (e *enabler) failed(b *batch, err error) {
 // call enables ids; when Auth0 refuses the lot it halves them, so that one bad
 // client, deleted meanwhile say, does not stand in the way of the others.
 func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
+	if ids = e.free(ctx, b, ids); len(ids) == 0 {
+		return
+	}
 	id := e.newID()
 	err := e.tenant.EnableConnection(ctx, id, b.connectionID, ids)
 	if err != nil && len(ids) > 1 && refusal(err) {
@@ -203,6 +208,22 @@ func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
 	for _, c := range ids {
 		b.results[c] = enabled{correlationID: id, at: e.now(), err: err}
 	}
+}
+
+// free are those of ids that no hold covers by now. The others have their result.
+func (e *enabler) free(ctx context.Context, b *batch, ids []string) []string {
+	holds, err := e.holds(ctx)
+	if err != nil {
+		e.failed(b, fmt.Errorf("read holds: %w", err))
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		h, held := covering(holds, id, dcr.StepConnect, e.now())
+		if held {
+			b.results[id] = enabled{err: &heldError{h}}
+		}
+		return held
+	})
 }
 
 // refusal reports whether Auth0 refused the clients of a call, rather than the

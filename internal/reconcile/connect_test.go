@@ -52,7 +52,7 @@ func enablerOf(c *connector) *enabler {
 		defer mu.Unlock()
 		n++
 		return fmt.Sprint("corr-", n)
-	}, time.Now)
+	}, time.Now, func(context.Context) ([]dcr.Hold, error) { return nil, nil })
 }
 
 // one enables a single connection.

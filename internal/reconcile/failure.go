@@ -17,9 +17,12 @@ import (
 // reasonOf names why a call failed; empty for no error.
 func reasonOf(err error) dcr.Reason {
 	var e *auth0.Error
+	var held *heldError
 	switch {
 	case err == nil:
 		return ""
+	case errors.As(err, &held):
+		return reasonOfHold(held.hold)
 	case noSuchAPI(err):
 		return dcr.APINotFound
 	case errors.Is(err, auth0.ErrNotFound), errors.Is(err, auth0.ErrConflict):
@@ -85,7 +88,7 @@ func (j *job) interrupted(err error) bool {
 func needsPerson(r dcr.Reason) bool {
 	switch r {
 	case dcr.MissingScope, dcr.ScopesRejected, dcr.LimitReached, dcr.RejectedByAuth0,
-		dcr.ConnectionNotDomainLevel, dcr.ConnectionNotFound, dcr.APINotFound:
+		dcr.ConnectionNotDomainLevel, dcr.ConnectionNotFound, dcr.APINotFound, dcr.Held, dcr.Fighting:
 		return true
 	default:
 		return false

@@ -138,7 +138,7 @@ func desire(tb testing.TB, edit func(*plan.Desired)) reconcile.Settings {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return reconcile.Settings{Desired: d, Policy: allowed, OwnClientID: ownID}
+	return reconcile.Settings{Desired: d, Policy: allowed, OwnClientID: ownID, StormAfter: 1_000_000}
 }
 
 // newWorld returns a world that is warm: it has its token and knows the
@@ -351,3 +351,5 @@ func await(tb testing.TB, what string, ok func() bool) {
 }
 
 func journalOf(id string) store.JournalQuery { return store.JournalQuery{ClientID: id} }
+
+func levelDomain(d *plan.Desired) { d.ConnectionLevel = plan.DomainLevel }

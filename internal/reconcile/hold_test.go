@@ -11,7 +11,7 @@ import (
 // holdJob is a job of tpc_a under holds, at noon.
 func holdJob(holds ...dcr.Hold) (*job, time.Time) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	r := &Reconciler{now: func() time.Time { return now }, fights: Fights{}.withDefaults()}
+	r := &Reconciler{now: func() time.Time { return now }, fights: Fights{}.withDefaults(), alarm: func(Alarm) {}}
 	j := r.job(&Settings{}, dcr.Record{ClientID: "tpc_a"}, slog.New(slog.DiscardHandler))
 	j.holds = holds
 	return j, now

@@ -38,6 +38,7 @@ type Loop struct {
 	done chan finished
 
 	rushes atomic.Int32 // that have not ended
+	claims claims
 
 	// Owned by Run:
 	inflight map[string]*flight // by client id
@@ -250,6 +251,11 @@ func (l *Loop) contained(ctx context.Context, id string) (trouble bool) {
 // work reconciles one client and saves what came of it. It reports whether
 // Auth0 failed.
 func (l *Loop) work(ctx context.Context, id string) (trouble bool) {
+	release, err := l.claims.take(ctx, id)
+	if err != nil {
+		return false
+	}
+	defer release()
 	rec, err := l.o.Ledger.Client(ctx, id)
 	if err != nil {
 		if ctx.Err() == nil {

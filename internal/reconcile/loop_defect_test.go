@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"grantd/internal/dcr"
@@ -18,6 +19,7 @@ func TestLoopDefectInOnSaved(t *testing.T) {
 			o.OnSaved = func(dcr.Record, dcr.Outcome, bool) { panic("lost its head") }
 		})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !w.ready(ids...) {
 			t.Errorf("record %+v", w.record(ids[0]))
 		}
@@ -53,10 +55,12 @@ func TestLoopDefectInWork(t *testing.T) {
 			o.Ledger = h
 		})
 		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
 		if w.ready(id) {
 			t.Error("it did not wait")
 		}
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if !w.ready(id) {
 			t.Errorf("record %+v, %d times to go", w.record(id), h.times.Load())
 		}
@@ -64,6 +68,7 @@ func TestLoopDefectInWork(t *testing.T) {
 		w.onboard(2)
 		r.Wake()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		r.stop()
 		<-r.ended
 	})

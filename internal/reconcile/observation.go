@@ -17,12 +17,14 @@ const (
 	maxObservations = 20_000
 )
 
-// observation is what a sweep saw of a client that is not as desired.
+// observation is what a sweep, or the worker that put it off, saw of a client
+// that is not as desired.
 type observation struct {
 	seq    uint64 // of the record, when it was seen
 	at     time.Time
 	digest string // of the desired state it was held against
 	seen   plan.Observed
+	own    bool // a worker's, not a sweep's
 }
 
 // observations are kept until they are used, once, or too old.
@@ -47,21 +49,21 @@ func (o *observations) put(id string, seen observation) {
 }
 
 // take returns what was seen of the record's client, if it still holds.
-func (o *observations) take(rec dcr.Record, digest string, now time.Time) (plan.Observed, bool) {
+func (o *observations) take(rec dcr.Record, digest string, now time.Time) (observation, bool) {
 	o.saving.RLock()
 	defer o.saving.RUnlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	seen, ok := o.byID[rec.ClientID]
 	if !ok {
-		return plan.Observed{}, false
+		return observation{}, false
 	}
 	delete(o.byID, rec.ClientID)
 	overtaken := seen.seq != rec.Seq || rec.LastCheckedAt.After(seen.at) // by a worker that was at it meanwhile
 	if overtaken || seen.digest != digest || !seen.fresh(now) {
-		return plan.Observed{}, false
+		return observation{}, false
 	}
-	return seen.seen, true
+	return seen, true
 }
 
 // fresh reports whether it is neither too old nor, the clock having been set

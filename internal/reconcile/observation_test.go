@@ -34,7 +34,7 @@ func TestObservations(t *testing.T) {
 			tt.rec.ClientID = "tpc_a"
 		}
 		seen, ok := o.take(tt.rec, tt.digest, tt.now)
-		if ok != tt.want || ok != seen.Foreign {
+		if ok != tt.want || ok != seen.seen.Foreign {
 			t.Errorf("%s: %+v, %v", tt.name, seen, ok)
 		}
 		if _, again := o.take(tt.rec, tt.digest, tt.now); again {

@@ -28,6 +28,8 @@ type Options struct {
 	Settings Settings
 	Logger   *slog.Logger
 	Now      func() time.Time
+	// OnAlarm is told of each alarm. It must not block.
+	OnAlarm func(Alarm)
 }
 
 // Reconciler brings one client at a time to the desired state. It is safe for
@@ -46,6 +48,9 @@ type Reconciler struct {
 	promoting chan struct{}
 	// promotions are those that others undid.
 	promotions repairs
+	// storm counts registrations.
+	storm storm
+	alarm func(Alarm)
 	// observed is what a sweep saw of clients that are due since.
 	observed observations
 	// grants are those that were made and may not be in the ledger yet.
@@ -59,10 +64,13 @@ func New(o Options) *Reconciler {
 	}
 	r := &Reconciler{
 		tenant: o.Tenant, prefix: o.Prefix, log: o.Logger, now: o.Now, promoting: make(chan struct{}, 1),
-		brakes: o.Brakes, fights: o.Fights.withDefaults(),
+		brakes: o.Brakes, fights: o.Fights.withDefaults(), alarm: o.OnAlarm,
+	}
+	if r.alarm == nil {
+		r.alarm = func(Alarm) {}
 	}
 	r.facts = newFacts(o.Tenant, o.Now)
-	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now)
+	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now, r.holds)
 	r.settings.Store(&o.Settings)
 	return r
 }
@@ -113,7 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome 
 }
 
 func (r *Reconciler) job(s *Settings, rec dcr.Record, log *slog.Logger) *job {
-	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), pass: func() {}, ended: func() error { return nil }}
+	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), tell: func(say func()) { say() }, pass: func() {}, ended: func() error { return nil }}
 }
 
 // holds are the brakes that are set.
@@ -133,12 +141,14 @@ type job struct {
 	rec     dcr.Record // as it will be saved
 	changes []dcr.Change
 	started time.Time
-	ended   func() error // why the work is to end now, nil while it may go on
-	pass    func()       // says that no connection will be needed
+	ended   func() error     // why the work is to end now, nil while it may go on
+	tell    func(say func()) // raises an alarm, or leaves that to be done later
+	pass    func()           // says that no connection will be needed
 
 	holds    []dcr.Hold // that are kept
 	setHolds []dcr.Hold // that are to be set
-	swept    bool       // what is acted on was seen by a sweep
+	earlier  bool       // what is acted on was seen before this job
+	swept    bool       // and by a sweep
 }
 
 func (j *job) run(ctx context.Context) {
@@ -146,6 +156,10 @@ func (j *job) run(ctx context.Context) {
 	var err error
 	if j.holds, err = j.r.holds(ctx); err != nil {
 		j.failed(fmt.Errorf("read holds: %w", err))
+		return
+	}
+	if h, held := j.heldWhole(); held {
+		j.heldBack(h)
 		return
 	}
 	o, err := j.look(ctx)
@@ -158,14 +172,21 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.describe(o.Client)
-	if v := j.s.Policy.Decide(o.Client, j.s.OwnClientID); !v.Eligible {
-		j.refused(v.Reason, v.Message)
+	if v := j.verdict(o); !v.Eligible {
+		j.turnedAway(ctx, o, v)
+		return
+	}
+	if j.rec.Off {
+		j.switchedOff()
+		return
+	}
+	if j.excess(o) {
 		return
 	}
 	p, err := j.plan(ctx, &o)
-	if err == nil && j.swept && p.ReadsBefore(j.s.Desired, o) {
+	if err == nil && j.earlier && p.ReadsBefore(j.s.Desired, o) {
 		// What stands there is kept, so it must be what stands there now.
-		j.swept = false
+		j.earlier, j.swept = false, false
 		if o.Grant, err = j.grant(ctx); err == nil {
 			p.Grant = plan.ComputeGrant(j.s.Desired, o)
 		}
@@ -192,12 +213,12 @@ func (j *job) run(ctx context.Context) {
 // look is what is known of the client: what a sweep saw just now, or else what
 // Auth0 says when asked.
 func (j *job) look(ctx context.Context) (plan.Observed, error) {
-	o, swept := j.r.observed.take(j.rec, j.s.Desired.Digest(), j.r.now())
-	if !swept {
+	o, ok := j.r.observed.take(j.rec, j.s.Desired.Digest(), j.r.now())
+	if !ok || !j.verdict(o.seen).Eligible { // a verdict against a client is of a fresh look
 		return j.observe(ctx)
 	}
-	j.swept = true
-	return o, nil
+	j.earlier, j.swept = true, !o.own
+	return o.seen, nil
 }
 
 // plan computes the plan. Before a cached fact is blamed for a client that
@@ -237,7 +258,7 @@ func blamesFacts(p plan.Plan) bool {
 
 // describe copies to the record what people want to see of the client.
 func (j *job) describe(c dcr.Client) {
-	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode = c.Name, c.Callbacks, c.Mode()
+	j.rec.Name, j.rec.Callbacks, j.rec.SecurityMode, j.rec.Off = c.Name, c.Callbacks, c.Mode(), c.Off
 	switch {
 	case c.FirstParty:
 		// It did not register itself, whatever a log entry said.

@@ -37,7 +37,8 @@ func (j *job) settle(res results) {
 		if p.err != nil {
 			f = plan.Finding{Reason: reasonOf(p.err), Message: messageOf(p.err)}
 		}
-		if !j.interrupted(p.err) { // which says nothing of the condition
+		_, stopped := heldBy(p.err)
+		if !j.interrupted(p.err) && !stopped { // which says nothing of the condition
 			set(p.condition, f, now)
 		}
 		switch {
@@ -51,7 +52,10 @@ func (j *job) settle(res results) {
 		}
 	}
 	slices.SortStableFunc(j.changes, func(a, b dcr.Change) int { return a.At.Compare(b.At) })
+	h, stopped := heldBy(res.promote.err, res.connect.err, res.grant.err)
 	switch {
+	case stopped:
+		j.heldBack(h)
 	case failure != nil:
 		j.failed(failure)
 	case blocker.Reason == dcr.ScopesUnknown:
@@ -113,11 +117,29 @@ func (j *job) waiting(r dcr.Reason, message string) {
 }
 
 func (j *job) refused(r dcr.Reason, message string) {
-	if j.was.Phase != dcr.Refused || j.was.Reason != r {
-		j.log.Warn("[dcr] refused client", j.about("reason", r, "message", message)...)
+	j.tellRefused(r, message)
+	switch {
+	case revoked(j.rec):
+		message += "; " + revokedMessage
+	case j.s.Desired.Revoke && j.was.Unadopted && !j.was.ReadyAt.IsZero():
+		message += "; its grant was there before grantd and keeps its scopes"
 	}
 	j.phase(dcr.Refused, r, message)
 	j.done()
+}
+
+// tellRefused says what is new: a client that was ready is an alarm.
+func (j *job) tellRefused(r dcr.Reason, message string) {
+	about := j.about("reason", r, "message", message)
+	switch {
+	case j.was.Phase != dcr.Refused && !j.was.ReadyAt.IsZero():
+		j.tell(func() {
+			j.log.Error("[dcr] refused client", append(about, "alarm", AlarmTurnedBad, "was_ready", true)...)
+			j.r.alarm(AlarmTurnedBad)
+		})
+	case j.was.Phase != dcr.Refused || j.was.Reason != r:
+		j.log.Warn("[dcr] refused client", about...)
+	}
 }
 
 func (j *job) gone() {

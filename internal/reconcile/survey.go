@@ -25,6 +25,7 @@ type survey struct {
 	r      *Reconciler
 	lister Lister
 	s      *Settings
+	quiet  bool      // a plan: nothing is told
 	at     time.Time // when the first of it was asked for; what is listed is as old as that
 
 	conns   []plan.Connection
@@ -179,7 +180,7 @@ func (v *survey) observed(rec dcr.Record, l listed) plan.Observed {
 
 // judge holds one client against the desired state.
 func (v *survey) judge(rec dcr.Record, o plan.Observed) judgement {
-	j := v.r.judge(v.s, v.holds, rec, withFacts(&o, slices.Clone(v.conns), v.api))
+	j := v.r.judge(v.s, v.holds, rec, withFacts(&o, slices.Clone(v.conns), v.api), v.quiet)
 	if !o.Grant.Known && len(j.plan.Grant.Steps) > 0 { // the list of grants ended before
 		j.unread, j.plan.Grant.Steps = true, nil
 		j.due = j.due && len(j.plan.Steps()) > 0

@@ -197,9 +197,10 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 	}
 	var kept []store.Swept
 	var seen []observation
+	var says []func()
 	for _, l := range found {
-		if k, s, ok := w.found(records[l.client.ID], l); ok {
-			kept, seen = append(kept, k), append(seen, s)
+		if k, s, say, ok := w.found(records[l.client.ID], l); ok {
+			kept, seen, says = append(kept, k), append(seen, s), append(says, say)
 		}
 	}
 	// From here until what was seen is put, no worker looks for it.
@@ -210,6 +211,9 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 		return err
 	}
 	for i, seq := range seqs {
+		if seq != 0 && says[i] != nil { // else a worker is at it, and will say so
+			says[i]()
+		}
 		if seq != 0 && kept[i].Due && seen[i].seen.Grant.Known {
 			seen[i].seq = seq
 			w.r.observed.put(kept[i].Record.ClientID, seen[i])
@@ -227,7 +231,7 @@ func idsOf(found []listed) []string {
 }
 
 // found is what there is to keep of one client, if anything.
-func (w *sweeping) found(rec dcr.Record, l listed) (_ store.Swept, _ observation, keep bool) {
+func (w *sweeping) found(rec dcr.Record, l listed) (_ store.Swept, _ observation, say func(), keep bool) {
 	isNew := rec.ClientID == ""
 	if isNew {
 		rec = dcr.Record{ClientID: l.client.ID, Phase: dcr.Pending, Registration: dcr.RegistrationUnknown, Unadopted: w.first}
@@ -243,7 +247,7 @@ func (w *sweeping) found(rec dcr.Record, l listed) (_ store.Swept, _ observation
 	j.due = j.due && !left
 	w.result.count(j, isNew)
 	return store.Swept{Record: j.record, ObservedAt: l.at, Due: j.due, DueAt: place(rec, w.r.now())},
-		observation{at: l.at, digest: w.state.Digest, seen: o}, !left
+		observation{at: l.at, digest: w.state.Digest, seen: o}, j.say, !left
 }
 
 // leave reports whether a client that is not as desired is left alone, for a

@@ -73,7 +73,7 @@ func (r *Reconciler) Plan(ctx context.Context, l Lister, ledger PlanLedger, prog
 	if err != nil {
 		return p, err
 	}
-	p.DryRun = v.s.Desired.DryRun
+	v.quiet, p.DryRun = true, v.s.Desired.DryRun
 	for from, more := "", true; more; {
 		found, page, err := v.page(ctx, from)
 		if err != nil {
@@ -112,9 +112,11 @@ func (p *TenantPlan) add(v *survey, rec dcr.Record, l listed, first bool) {
 	for _, s := range steps {
 		one.Changes = append(one.Changes, s.Change())
 	}
-	if j.record.Phase != dcr.Refused {
+	if j.held {
+		one.Remarks = []Remark{{j.record.Reason, j.record.Message}}
+	} else if j.record.Phase != dcr.Refused {
 		one.Remarks = remarks(j.plan)
-	} else if g := l.grant.Grant; g != nil && j.record.GrantMade {
+	} else if g := l.grant.Grant; g != nil && j.record.GrantMade && j.record.GrantID == g.ID {
 		p.LeftBehind = append(p.LeftBehind, LeftBehind{g.ClientID, g.ID, g.Audience, slices.Clone(g.Scopes), j.record.Reason})
 	}
 	if len(one.Changes) > 0 || len(one.Remarks) > 0 {

@@ -212,3 +212,13 @@ func BenchmarkDue10k(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHoldAll100k is how long a hold on everything takes to mark all
+// clients, and its release.
+func BenchmarkHoldAll100k(b *testing.B) {
+	l, _ := openLarge(b)
+	for b.Loop() {
+		setHolds(b, l, dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held})
+		release(b, l, store.HoldSelector{All: true})
+	}
+}

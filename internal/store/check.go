@@ -41,7 +41,7 @@ func (l *Ledger) findings(content bool) (found []error, err error) {
 	if err != nil {
 		return nil, beginError(err)
 	}
-	c := checker{tx: tx{t}}
+	c := checker{tx: tx{t, l.group.limits()}}
 	err = guard(func() error {
 		if _, err := l.checkPages(); err != nil {
 			return err
@@ -90,6 +90,7 @@ type checker struct {
 	tx
 	findings []error
 	indexed  map[string]indexed // by client id
+	resting  int
 }
 
 // indexed is what the indexes must say of a record.
@@ -98,6 +99,7 @@ type indexed struct {
 	due    string
 	source string
 	grant  string
+	rest   string
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -153,7 +155,7 @@ func (c *checker) records() {
 			return
 		}
 		counts[r.Phase]++
-		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID}
+		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID, string(restKey(r))}
 		if r.Seq > c.clients().Sequence() {
 			c.found("client %s has a sequence number of the future", k)
 		}
@@ -162,6 +164,12 @@ func (c *checker) records() {
 		}
 		if c.phases().Get(phaseKey(r.Phase, r.ClientID)) == nil {
 			c.found("client %s is missing from the phase index", k)
+		}
+		if key := restKey(r); key != nil {
+			c.resting++
+			if c.tx.resting().Get(key) == nil {
+				c.found("client %s is missing from the index of those that rest", k)
+			}
 		}
 		if r.GrantID != "" && c.grants().Get([]byte(r.GrantID)) == nil {
 			c.found("client %s is missing from the grant index", k)
@@ -173,6 +181,11 @@ func (c *checker) records() {
 		} else if n != counts[p] {
 			c.found("the counter says %d %s clients, there are %d", n, p, counts[p])
 		}
+	}
+	if n, err := c.count(countResting); err != nil {
+		c.found("%w", err)
+	} else if n != c.resting {
+		c.found("the counter says %d clients rest, %d do", n, c.resting)
 	}
 }
 
@@ -192,6 +205,11 @@ func (c *checker) indexes() {
 			c.found("the phase index has a stray entry of client %q", id)
 		}
 	})
+	each(c.tx.resting(), func(k, _ []byte) {
+		if id := string(k[min(uint64Size, len(k)):]); c.indexed[id].rest != string(k) {
+			c.found("the index of clients that rest has a stray entry of %q", id)
+		}
+	})
 	each(c.grants(), func(k, id []byte) {
 		if r, ok := c.indexed[string(id)]; !ok || r.grant != string(k) {
 			c.found("the grant index has a stray entry of client %q", id)
@@ -201,10 +219,11 @@ func (c *checker) indexes() {
 
 // log checks the journal and what is remembered of log entries.
 func (c *checker) log() {
-	entries := 0 // that are of a client
+	entries, size := 0, 0 // entries: those of a client
 	each(c.journal(), func(k, v []byte) {
 		var e dcr.JournalEntry
 		seq, _ := parseSeq(k)
+		size += entrySize(v)
 		if err := json.Unmarshal(v, &e); err != nil || e.Seq != seq || seq == 0 || seq > c.journal().Sequence() {
 			c.found("journal entry %d is unreadable", seq)
 		} else if e.ClientID == "" {
@@ -213,7 +232,13 @@ func (c *checker) log() {
 			c.found("journal entry %d is missing from the index by client", seq)
 		}
 		entries++
+		size += indexSize(e.ClientID)
 	})
+	if n, err := c.count(countJournal); err != nil {
+		c.found("%w", err)
+	} else if n != size {
+		c.found("the counter says the journal has %d bytes, it has %d", n, size)
+	}
 	if n := c.journalClients().Stats().KeyN; n != entries {
 		c.found("the journal has %d entries of clients, its index %d", entries, n)
 	}

@@ -36,6 +36,8 @@ func populate(t *testing.T) (path string) {
 		t.Fatal(err)
 	}
 	settle(t, l, "tpc_a", dcr.Ready)
+	record(t, l, registered("tpc_c", "log3"))
+	settle(t, l, "tpc_c", dcr.Refused)
 	if err := errors.Join(l.SetFact(t.Context(), "health", []byte("{}")), l.Check(t.Context()), l.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +86,13 @@ func TestCheckFinds(t *testing.T) {
 		{"hold missing", remove("holds"), "0 holds end, their index has 1"},
 		{"hold's end missing", remove("hold_times"), "missing from the index by time"},
 		{"holds counter unreadable", put("counts", "holds", "few"), "counter holds"},
-		{"log entry missing", remove("seen"), "1 log entries are remembered, their index has 2"},
+		{"log entry missing", remove("seen"), "2 log entries are remembered, their index has 3"},
 		{"log entry's time missing", remove("seen_times"), "missing from the index by time"},
 		{"feed unreadable", put("feeds", "poll", "{"), `status of feed "poll"`},
+		{"resting entry missing", remove("resting"), "missing from the index of those that rest"},
+		{"resting entry stray", put("resting", "12345678tpc_a", ""), "stray entry of \"tpc_a\""},
+		{"resting counter off", put("counts", "resting", "7"), "says 7 clients rest, 1 do"},
+		{"journal size off", put("counts", "journal_bytes", "7"), "says the journal has 7 bytes"},
 		{"tenant missing", func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("prefix")) }, "prefix is missing"},
 	}
 	for _, tt := range tests {

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -20,14 +18,6 @@ import (
 const (
 	defaultLimit = 50
 	maxLimit     = 1000
-)
-
-// Bounds of what a record keeps of texts that anonymous callers choose. They
-// only shorten what is shown: decisions are made on the client itself.
-const (
-	maxName      = 256 // bytes
-	maxCallbacks = 64
-	maxCallback  = 512 // bytes
 )
 
 // Query selects records, in the order of their ids.
@@ -183,6 +173,9 @@ func (t tx) put(old, r dcr.Record) error {
 			return err
 		}
 	}
+	if err := t.rest(old, r); err != nil {
+		return err
+	}
 	if old.GrantID != r.GrantID {
 		var from, to []byte
 		if string(t.grants().Get([]byte(old.GrantID))) == r.ClientID {
@@ -223,7 +216,7 @@ func move(b *bolt.Bucket, from, to, value []byte) error {
 	return nil
 }
 
-// count reads a counter: of a phase's records, or countHolds.
+// count reads a counter: of a phase's records, or one of the constants.
 func (t tx) count(key string) (int, error) {
 	n, err := strconv.Atoi(string(t.counts().Get([]byte(key))))
 	if err != nil {
@@ -243,14 +236,7 @@ func (t tx) addCount(key string, delta int) error {
 // tidy brings a record into the form that is stored: bounded, in UTC, without
 // a class when nothing is due.
 func tidy(r dcr.Record) dcr.Record {
-	r.Name = shorten(r.Name, maxName)
-	if len(r.Callbacks) > 0 {
-		callbacks := make([]string, 0, min(len(r.Callbacks), maxCallbacks))
-		for _, c := range r.Callbacks[:cap(callbacks)] {
-			callbacks = append(callbacks, shorten(c, maxCallback))
-		}
-		r.Callbacks = callbacks
-	}
+	r = bound(r)
 	if r.NextAttemptAt.IsZero() {
 		r.Class = ""
 	}
@@ -262,17 +248,4 @@ func tidy(r dcr.Record) dcr.Record {
 		*at = at.UTC().Round(0)
 	}
 	return r
-}
-
-// shorten cuts s to at most n bytes, between characters, and makes it valid
-// UTF-8, as JSON would.
-func shorten(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

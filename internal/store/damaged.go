@@ -103,6 +103,9 @@ func (t tx) quarantine(id string, cause error, now time.Time) error {
 			return err
 		}
 	}
+	if err := t.unrest(id); err != nil {
+		return err
+	}
 	var grants [][]byte
 	each(t.grants(), func(k, client []byte) {
 		if string(client) == id {
@@ -114,7 +117,7 @@ func (t tx) quarantine(id string, cause error, now time.Time) error {
 			return err
 		}
 	}
-	return t.keepDamaged(id, damaged{now, shorten(cause.Error(), 500), v[:min(len(v), maxDamagedBytes)]})
+	return t.keepDamaged(id, damaged{now, fit(cause.Error(), 500), v[:min(len(v), maxDamagedBytes)]})
 }
 
 func (t tx) keepDamaged(id string, d damaged) error {
@@ -131,6 +134,23 @@ func (t tx) keepDamaged(id string, d damaged) error {
 		return err
 	}
 	return t.facts().Put([]byte(damagedFact+id), v)
+}
+
+// unrest takes every entry of a client out of the index of those that rest. It
+// reads the whole index.
+func (t tx) unrest(id string) error {
+	var keys [][]byte
+	each(t.resting(), func(k, _ []byte) {
+		if len(k) > uint64Size && string(k[uint64Size:]) == id {
+			keys = append(keys, bytes.Clone(k))
+		}
+	})
+	for _, k := range keys {
+		if err := t.resting().Delete(k); err != nil {
+			return err
+		}
+	}
+	return t.addCount(countResting, -len(keys))
 }
 
 // unqueue takes every entry of a client out of the due index, wherever it is,

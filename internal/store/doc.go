@@ -30,7 +30,11 @@
 //	│   └── <phase>␀<client id>           empty
 //	├── counts
 //	│   ├── <phase>             number of records, decimal
-//	│   └── holds               number of holds, decimal
+//	│   ├── holds               number of holds, decimal
+//	│   ├── resting             number of clients that rest, decimal
+//	│   └── journal_bytes       size of the journal and its index, decimal
+//	├── resting
+//	│   └── <time>·<client id>  empty; refused and gone clients that may be forgotten, by when last heard of
 //	├── grants
 //	│   └── <grant id>          client id
 //	├── journal

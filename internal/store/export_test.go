@@ -51,3 +51,28 @@ func (l *Ledger) Remembered() (n int) {
 	_ = l.read(func(t tx) error { n = t.seen().Stats().KeyN; return nil })
 	return n
 }
+
+// SetMaxResting bounds the clients that are refused or gone.
+func SetMaxResting(l *Ledger, n int) {
+	b := l.group.limits()
+	b.resting = n
+	l.group.bounds.Store(&b)
+}
+
+// MaxResting is their usual bound.
+const MaxResting = maxResting
+
+// JournalBytes is the counted size of the journal.
+func (l *Ledger) JournalBytes() (n int) {
+	_ = l.read(func(t tx) (err error) { n, err = t.count(countJournal); return err })
+	return n
+}
+
+// RecordSize is how much the record of a client takes.
+func (l *Ledger) RecordSize(id string) (n int) {
+	_ = l.read(func(t tx) error { n = len(t.clients().Get([]byte(id))); return nil })
+	return n
+}
+
+// Fit opens the cutting of texts to fuzzing.
+func Fit(s string, n int) string { return fit(s, n) }

@@ -18,6 +18,8 @@ const (
 	holdKept = 24 * time.Hour
 	// maxHolds bounds how many are kept. The one that ends first makes room.
 	maxHolds = 10_000
+	// maxHoldActor bounds the id of who set one, in bytes.
+	maxHoldActor = 128
 	// maxField bounds the name of a hold's step, in bytes.
 	maxField = 64
 	// pruneHolds is how many a new hold makes forgotten at most.
@@ -98,12 +100,21 @@ func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
 		if _, err := t.holds().NextSequence(); err != nil {
 			return err
 		}
+		if h.Actor != nil && len(h.Actor.ID) > maxHoldActor {
+			h.Actor = &dcr.Actor{Kind: h.Actor.Kind, ID: fit(h.Actor.ID, maxHoldActor)}
+		}
 		h.Since, h.Until = h.Since.UTC().Round(0), h.Until.UTC().Round(0)
 		if err := t.forgetHold(holdKey(h)); err != nil {
 			return err
 		}
-		if err := t.makeRoom(now); err != nil {
+		if _, err := t.makeRoom(now, 1); err != nil {
 			return err
+		}
+		if n, err := t.count(countHolds); err != nil || n >= maxHolds && h.Reason == dcr.RegistrationStorm {
+			if err != nil {
+				return err
+			}
+			continue // anybody can register: what no hold is kept of goes on behind everything else
 		}
 		v, err := json.Marshal(h)
 		if err != nil {
@@ -122,24 +133,25 @@ func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
 	return nil
 }
 
-// makeRoom forgets holds whose time is long over and, when there are too many,
-// the one that ends first. Holds without an end are set by people and stay.
-func (t tx) makeRoom(now time.Time) error {
-	for range pruneHolds {
+// makeRoom forgets holds whose time is long over and, when so many more would be
+// too many, the one that ends first. Holds without an end stay. It returns how
+// many were forgotten.
+func (t tx) makeRoom(now time.Time, more int) (int, error) {
+	for done := range pruneHolds {
 		n, err := t.count(countHolds)
 		if err != nil {
-			return err
+			return done, err
 		}
 		k, _ := t.holdTimes().Cursor().First()
 		until, ok := parseTime(k)
-		if !ok || n < maxHolds && now.Sub(until) <= holdKept {
-			return nil
+		if !ok || n+more <= maxHolds && now.Sub(until) <= holdKept {
+			return done, nil
 		}
 		if err := t.forgetHold(bytes.Clone(k[uint64Size:])); err != nil {
-			return err
+			return done, err
 		}
 	}
-	return nil
+	return pruneHolds, nil
 }
 
 // forgetHold removes a hold, if it is there.
@@ -150,6 +162,9 @@ func (t tx) forgetHold(key []byte) error {
 	}
 	h, err := decodeHold(key, v)
 	if err != nil {
+		return err
+	}
+	if _, err := t.holds().NextSequence(); err != nil {
 		return err
 	}
 	if err := move(t.holdTimes(), holdTimeKey(h), nil, nil); err != nil {

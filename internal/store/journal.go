@@ -76,6 +76,25 @@ func (t tx) journalSeqs(clientID string, before uint64, n int) ([]uint64, error)
 	return seqs, nil
 }
 
+// Entry returns one entry, or ErrNotFound.
+func (l *Ledger) Entry(ctx context.Context, seq uint64) (dcr.JournalEntry, error) {
+	var e dcr.JournalEntry
+	err := l.view(ctx, func(t tx) error {
+		v := t.journal().Get(seqKey(seq))
+		if v == nil {
+			return fmt.Errorf("journal entry %d was pruned or never there: %w", seq, ErrNotFound)
+		}
+		if err := json.Unmarshal(v, &e); err != nil {
+			return fmt.Errorf("%w: journal entry %d: %w", ErrCorrupt, seq, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return dcr.JournalEntry{}, err
+	}
+	return e, nil
+}
+
 // AddJournal journals what no client's outcome carries, such as a changed scope
 // source (dcr.StepScopes), in one transaction. The entries get their numbers
 // here and, where they have none, the present time. Their client may be empty.
@@ -113,16 +132,22 @@ func (t tx) addJournal(e dcr.JournalEntry, now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("encode journal entry: %w", err)
 	}
+	t.journal().FillPercent = 0.95 // it grows at its end alone
 	if err := t.journal().Put(seqKey(e.Seq), v); err != nil {
 		return fmt.Errorf("put journal entry: %w", err)
 	}
-	if e.ClientID == "" {
-		return nil
+	size := entrySize(v)
+	if e.ClientID != "" {
+		size += indexSize(e.ClientID)
+		if err := t.journalClients().Put(journalClientKey(e.ClientID, e.Seq), nil); err != nil {
+			return fmt.Errorf("index journal entry: %w", err)
+		}
 	}
-	if err := t.journalClients().Put(journalClientKey(e.ClientID, e.Seq), nil); err != nil {
-		return fmt.Errorf("index journal entry: %w", err)
+	if err := t.addCount(countJournal, size); err != nil {
+		return err
 	}
-	return nil
+	_, err = t.pruneJournal(now, pruneEntries)
+	return err
 }
 
 // parseCursor reads a cursor of the journal: the last page's last sequence

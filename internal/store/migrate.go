@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -15,7 +17,7 @@ type migration func(tx) error
 // schema version is their number. A released step is never edited: later ones
 // follow it.
 func migrations() []migration {
-	return []migration{createBuckets, addHolds}
+	return []migration{createBuckets, addHolds, addBounds}
 }
 
 // createBuckets makes version 1.
@@ -45,6 +47,40 @@ func addHolds(t tx) error {
 		}
 	}
 	return t.counts().Put([]byte(countHolds), []byte("0"))
+}
+
+// addBounds makes version 3: how much the journal takes is counted, and clients
+// that rest are in the order in which they may be forgotten. It goes through
+// all without decoding the journal; a record that cannot be read is left to
+// Check.
+func addBounds(t tx) error {
+	if _, err := t.CreateBucket([]byte(bucketResting)); err != nil {
+		return fmt.Errorf("create bucket %s: %w", bucketResting, err)
+	}
+	resting := 0
+	for _, p := range []dcr.Phase{dcr.Refused, dcr.Gone} {
+		prefix := phaseKey(p, "")
+		c := t.phases().Cursor()
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			r, err := t.record(string(k[len(prefix):]))
+			if err != nil {
+				continue
+			}
+			if key := restKey(r); key != nil {
+				resting++
+				if err := t.resting().Put(key, nil); err != nil {
+					return fmt.Errorf("index client that rests: %w", err)
+				}
+			}
+		}
+	}
+	size := 0
+	each(t.journal(), func(_, v []byte) { size += entrySize(v) })
+	each(t.journalClients(), func(k, _ []byte) { size += len(k) + elementSize })
+	return errors.Join(
+		t.counts().Put([]byte(countResting), []byte(strconv.Itoa(resting))),
+		t.counts().Put([]byte(countJournal), []byte(strconv.Itoa(size))),
+	)
 }
 
 // migrate applies the steps that the ledger has not seen, each in a

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -112,7 +115,7 @@ func TestMigrateFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if v := version(t, l); v != 2 {
+	if v := version(t, l); v != len(migrations()) {
 		t.Errorf("version %d", v)
 	}
 	if due, _, err := l.Due(t.Context(), dcr.Urgent, now, 10); err != nil || len(due) != 1 || due[0] != (DueClient{ID: "tpc_a"}) {
@@ -162,4 +165,97 @@ func TestWriteFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestMigrateBounds: a ledger of version 2 gets its counters and its index
+// right, whatever is in it. GRANTD_JOURNAL says how many entries, such as
+// 1000000.
+func TestMigrateBounds(t *testing.T) {
+	n := 2000
+	if v, err := strconv.Atoi(os.Getenv("GRANTD_JOURNAL")); err == nil {
+		n = v
+	}
+	path := filepath.Join(t.TempDir(), "grantd.db")
+	l, err := openVersion(t, path, migrations()[:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from := 0; from < n; from += 50_000 {
+		if err := l.group.transact(func(t tx) error { return fillJournal(t, min(50_000, n-from)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.group.transact(putOldRecords); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	l, err = Open(t.Context(), Options{Path: path, Tenant: "t", Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	defer func() { _ = l.Close() }()
+	t.Logf("%d entries migrated in %s, %d KiB allocated", n, took, (after.TotalAlloc-before.TotalAlloc)>>10)
+	if alloc := after.TotalAlloc - before.TotalAlloc; alloc > 64<<20 {
+		t.Errorf("%d bytes allocated", alloc)
+	}
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := l.pruneSome(t.Context()); err != nil || n != (Pruned{}) {
+		t.Errorf("%+v, %v", n, err)
+	}
+	if err := l.read(func(tx tx) error {
+		if n := tx.resting().Stats().KeyN; n != 2 {
+			t.Errorf("%d clients rest, want 2", n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// fillJournal writes entries as version 2 did.
+func fillJournal(t tx, n int) error {
+	for range n {
+		seq, err := t.journal().NextSequence()
+		if err != nil {
+			return err
+		}
+		e := dcr.JournalEntry{Seq: seq, ClientID: "tpc_a", Change: dcr.Change{
+			At:   time.Unix(int64(seq), 0).UTC(),
+			Step: dcr.StepGrant, After: map[string]any{"scope": []string{"notes:read", "notes:write"}}, CorrelationID: "grantd-0123456789ab-0011223344556677",
+		}}
+		v, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(t.journal().Put(seqKey(seq), v), t.journalClients().Put(journalClientKey("tpc_a", seq), nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOldRecords writes one of each kind as version 2 did.
+func putOldRecords(t tx) error {
+	for _, r := range []dcr.Record{
+		{ClientID: "tpc_a", Phase: dcr.Ready}, {ClientID: "tpc_b", Phase: dcr.Refused}, {ClientID: "tpc_c", Phase: dcr.Gone},
+		{ClientID: "tpc_d", Phase: dcr.Refused, GrantMade: true},
+	} {
+		v, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(t.clients().Put([]byte(r.ClientID), v), t.phases().Put(phaseKey(r.Phase, r.ClientID), nil), t.addCount(string(r.Phase), 1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -127,6 +128,9 @@ func (m *model) swept(f store.Swept) uint64 {
 		before := r.NextAttemptAt
 		m.makeDue(&r, dcr.Background, f.Record.Cause)
 		r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+		if f.Record.Phase == dcr.Refused {
+			r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+		}
 		r.NextAttemptAt = now
 		if f.DueAt.Before(now) {
 			r.NextAttemptAt = f.DueAt
@@ -142,22 +146,23 @@ func (m *model) swept(f store.Swept) uint64 {
 // hold sets holds, each of which makes up to 16 forgotten that ended long ago.
 func (m *model) hold(holds []dcr.Hold) {
 	for _, h := range holds {
-		delete(m.holds, h.ClientID)
+		delete(m.holds, string(store.HoldKey(h)))
 		old := slices.SortedFunc(maps.Values(m.holds), func(a, b dcr.Hold) int {
-			return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ClientID, b.ClientID))
+			return cmp.Or(a.Until.Compare(b.Until), bytes.Compare(store.HoldKey(a), store.HoldKey(b)))
 		})
+		old = slices.DeleteFunc(old, func(h dcr.Hold) bool { return h.Until.IsZero() })
 		for _, o := range old[:min(len(old), 16)] {
 			if m.clock.at.Sub(o.Until) > store.HoldKept {
-				delete(m.holds, o.ClientID)
+				delete(m.holds, string(store.HoldKey(o)))
 			}
 		}
-		m.holds[h.ClientID] = h
+		m.holds[string(store.HoldKey(h))] = h
 	}
 }
 
 // heldNow are the holds, sorted.
 func (m *model) heldNow() (holds []dcr.Hold) {
-	return slices.SortedFunc(maps.Values(m.holds), func(a, b dcr.Hold) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	return slices.SortedFunc(maps.Values(m.holds), func(a, b dcr.Hold) int { return bytes.Compare(store.HoldKey(a), store.HoldKey(b)) })
 }
 
 // sweepSomething does one of the things that sweeps and people do.

@@ -248,15 +248,17 @@ func runModel(t *testing.T, seed uint64, steps int) {
 			want = m.requeue(dcr.Background, dcr.Cause{}, func(r dcr.Record) bool { return r.Phase == dcr.Pending && r.LastError != "" })
 			got, err = l.Requeue(t.Context(), store.Failing, dcr.Background, dcr.Cause{})
 			what = "requeue failing"
-		case p < 92:
+		case p < 91:
 			digest := fmt.Sprint("d", rnd.IntN(3))
 			want = m.setDigest(digest)
 			got, err = l.SetDigest(t.Context(), digest)
 			what = "set digest " + digest
-		case p < 93:
+		case p < 92:
 			c.advance(4 * 24 * time.Hour)
 			continue
 		case p < 95:
+			what, got, want, err = brakeSomething(t.Context(), rnd, l, m)
+		case p < 96:
 			what, got, want, err = "flush", nil, nil, l.Flush(t.Context())
 		case p < 97:
 			if err := l.Close(); err != nil {
@@ -333,7 +335,7 @@ func randomOutcome(rnd *rand.Rand, r dcr.Record, now time.Time, digest string) d
 	r.SecurityMode = []dcr.SecurityMode{"", dcr.Strict}[rnd.IntN(2)]
 	if rnd.IntN(3) == 0 {
 		r.NextAttemptAt, r.Class = now.Add(time.Duration(rnd.Int64N(int64(5*time.Minute)))), []dcr.Class{dcr.Urgent, dcr.Background}[rnd.IntN(2)]
-		r.Attempts, r.LastError, r.Reason, r.Message = 1+rnd.IntN(5), dcr.ServerError, dcr.MissingScope, "words"
+		r.Attempts, r.LastError, r.Reason, r.Message = 1+rnd.IntN(5), dcr.ServerError, []dcr.Reason{dcr.MissingScope, dcr.Held}[rnd.IntN(2)], "words"
 	}
 	o := dcr.Outcome{Record: r}
 	if rnd.IntN(4) == 0 {

@@ -36,6 +36,10 @@ type Options struct {
 	// Audience, in which no sweep has ended yet: the grants that are there for
 	// that audience were made by somebody else.
 	AcceptAudienceChange bool
+	// Existing opens a file that is there already, whatever it belongs to.
+	Existing bool
+	// Journal bounds the journal; zero values do not.
+	Journal JournalLimits
 	// ReadOnly opens an existing file for reading, beside other readers.
 	ReadOnly bool
 	// Now is the clock; nil is time.Now.
@@ -68,8 +72,13 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if !o.ReadOnly && (o.Tenant == "" || o.Audience == "") {
+	if !o.ReadOnly && !o.Existing && (o.Tenant == "" || o.Audience == "") {
 		return nil, errors.New("open ledger: tenant and audience are needed")
+	}
+	if o.Existing {
+		if _, err := os.Stat(o.Path); err != nil {
+			return nil, fmt.Errorf("open ledger: %w", err)
+		}
 	}
 	db, err := openFile(o.Path, o.ReadOnly)
 	if err != nil {
@@ -77,6 +86,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	failpoint.Hit("store.opened")
 	l := &Ledger{db: db, path: o.Path, readOnly: o.ReadOnly, clock: o.Now, group: newGroup(db)}
+	l.SetJournalLimits(o.Journal)
 	if err := l.prepare(ctx, o); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", o.Path, errors.Join(err, db.Close()))
 	}
@@ -117,6 +127,8 @@ func (l *Ledger) identify(ctx context.Context, o Options) error {
 	l.audience = audience
 	isNew := tenant == "" && !o.ReadOnly
 	switch {
+	case isNew && o.Existing:
+		return fmt.Errorf("%w: it belongs to no tenant", ErrCorrupt)
 	case !isNew && o.Tenant != "" && tenant != o.Tenant:
 		return fmt.Errorf("%w: it is of %s, not of %s; use another state directory", ErrOtherTenant, tenant, o.Tenant)
 	case o.Audience == "" || audience == o.Audience:

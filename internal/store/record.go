@@ -81,7 +81,8 @@ func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
 				return err
 			}
 		}
-		return t.prune(now, pruneBase+pruneEach*len(rec.fresh))
+		_, err := t.prune(now, pruneBase+pruneEach*len(rec.fresh))
+		return err
 	})
 	if err != nil {
 		return Recorded{}, fmt.Errorf("record: %w", err)

@@ -204,7 +204,7 @@ func TestRecordBoundsTexts(t *testing.T) {
 	if want := strings.Repeat("é", 128); r.Name != want {
 		t.Errorf("the name has %d bytes", len(r.Name))
 	}
-	if len(r.Callbacks) != 64 || len(r.Callbacks[0]) != 512 {
+	if len(r.Callbacks) != 7 || len(r.Callbacks[0]) != 512 {
 		t.Errorf("%d callbacks of %d bytes", len(r.Callbacks), len(r.Callbacks[0]))
 	}
 }

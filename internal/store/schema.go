@@ -27,6 +27,7 @@ const (
 	bucketFacts          = "facts"
 	bucketHolds          = "holds"
 	bucketHoldTimes      = "hold_times"
+	bucketResting        = "resting"
 )
 
 // Keys of the meta bucket.
@@ -40,8 +41,12 @@ const (
 	metaWanted   = "sweep_wanted"
 )
 
-// tx is a transaction with one accessor per bucket.
-type tx struct{ *bolt.Tx }
+// tx is a transaction with one accessor per bucket, and the bounds that hold
+// while it runs.
+type tx struct {
+	*bolt.Tx
+	bounds bounds
+}
 
 func (t tx) meta() *bolt.Bucket           { return t.Bucket([]byte(bucketMeta)) }
 func (t tx) clients() *bolt.Bucket        { return t.Bucket([]byte(bucketClients)) }
@@ -57,6 +62,7 @@ func (t tx) feeds() *bolt.Bucket          { return t.Bucket([]byte(bucketFeeds))
 func (t tx) facts() *bolt.Bucket          { return t.Bucket([]byte(bucketFacts)) }
 func (t tx) holds() *bolt.Bucket          { return t.Bucket([]byte(bucketHolds)) }
 func (t tx) holdTimes() *bolt.Bucket      { return t.Bucket([]byte(bucketHoldTimes)) }
+func (t tx) resting() *bolt.Bucket        { return t.Bucket([]byte(bucketResting)) }
 
 // uint64Size is the length of a time or sequence number in a key.
 const uint64Size = 8

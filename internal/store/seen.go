@@ -33,8 +33,9 @@ func (t tx) markSeen(key logKey, now time.Time) error {
 	return t.seenTimes().Put(append(at, key[:]...), nil)
 }
 
-// prune forgets up to n log entries that are older than SeenFor.
-func (t tx) prune(now time.Time, n int) error {
+// prune forgets up to n log entries that are older than SeenFor, and returns
+// how many.
+func (t tx) prune(now time.Time, n int) (int, error) {
 	end := timeKey(now.Add(-SeenFor))
 	var old [][]byte
 	c := t.seenTimes().Cursor()
@@ -43,11 +44,11 @@ func (t tx) prune(now time.Time, n int) error {
 	}
 	for _, k := range old {
 		if err := t.seenTimes().Delete(k); err != nil {
-			return err
+			return 0, err
 		}
 		if err := t.seen().Delete(k[uint64Size:]); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(old), nil
 }

@@ -12,7 +12,7 @@ import (
 // Swept is what a sweep found of one client.
 type Swept struct {
 	// Record as judged: what was seen of the client, and, unless Due, phase and
-	// conditions. Record.Seq is the sequence number it was judged at; 0 for a
+	// conditions. One that is refused and due stays refused. Record.Seq is the sequence number it was judged at; 0 for a
 	// client without a record. Record.Cause is why it becomes due.
 	Record dcr.Record
 	// ObservedAt is when Auth0's answer was asked for.
@@ -127,6 +127,13 @@ func (s sweeper) create(f Swept) (uint64, error) {
 		r.Registration = dcr.RegistrationUnknown
 	}
 	r.Unadopted = s.unadopted && !r.GrantMade
+	if !f.Due && restKey(r) != nil {
+		// Whatever is recorded now would make another forgotten, which the next
+		// sweep would find again.
+		if full, err := s.tooManyRest(1); err != nil || full {
+			return 0, err
+		}
+	}
 	if f.Due {
 		r.NextAttemptAt, r.Class = time.Time{}, ""
 		return s.queue(dcr.Record{}, r, f)
@@ -145,6 +152,9 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 		return 0, err
 	}
 	r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+	if f.Record.Phase == dcr.Refused { // and yet there is something to write
+		r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+	}
 	if !f.DueAt.IsZero() && f.DueAt.Before(r.NextAttemptAt) {
 		r.NextAttemptAt = f.DueAt
 	}
@@ -155,7 +165,7 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 // a worker keeps of its own work is left as it is.
 func seen(stored, found dcr.Record) dcr.Record {
 	r := stored
-	r.Name, r.Callbacks, r.SecurityMode = found.Name, found.Callbacks, found.SecurityMode
+	r.Name, r.Callbacks, r.SecurityMode, r.Off = found.Name, found.Callbacks, found.SecurityMode, found.Off
 	if found.Registration != "" && found.Registration != dcr.RegistrationUnknown {
 		r.Registration = found.Registration
 	}

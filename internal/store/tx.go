@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -26,6 +27,7 @@ type group struct {
 	lead   chan struct{} // holds one token while a leader commits
 	queue  chan *call
 	broken error // set by a panic while committing: nothing is written any more
+	bounds atomic.Pointer[bounds]
 }
 
 // call is one writer's part of a group.
@@ -132,7 +134,7 @@ func (g *group) transact(fn func(tx) error) error {
 	if err != nil {
 		return beginError(err)
 	}
-	if err := guard(func() error { return fn(tx{t}) }); err != nil {
+	if err := guard(func() error { return fn(tx{t, g.limits()}) }); err != nil {
 		return errors.Join(err, t.Rollback())
 	}
 	failpoint.Hit("store.committing")
@@ -161,7 +163,7 @@ func (l *Ledger) read(fn func(tx) error) error {
 	if err != nil {
 		return beginError(err)
 	}
-	return errors.Join(guard(func() error { return fn(tx{t}) }), t.Rollback())
+	return errors.Join(guard(func() error { return fn(tx{t, l.group.limits()}) }), t.Rollback())
 }
 
 func beginError(err error) error {

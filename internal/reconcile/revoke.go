@@ -1,0 +1,104 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"grantd/internal/auth0"
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+	"grantd/internal/policy"
+)
+
+// verdict is what policy says of a client that was observed.
+func (j *job) verdict(o plan.Observed) policy.Verdict {
+	return j.s.Policy.Decide(o.Client, j.s.OwnClientID)
+}
+
+// turnedAway: policy says hands off. With Desired.Revoke a client that grantd
+// brought to the desired state does not keep what it was given.
+func (j *job) turnedAway(ctx context.Context, o plan.Observed, v policy.Verdict) {
+	s, revoke := j.revocation(o, v)
+	j.refused(v.Reason, v.Message)
+	switch {
+	case !revoke:
+	case j.s.Desired.DryRun:
+		j.rec.Plan = []dcr.Change{s.Change()}
+		j.rec.Message += "; dry run: the scopes of its grant would be taken away"
+	default:
+		j.revoke(ctx, s)
+	}
+}
+
+// revocation is the step that takes the scopes from a client that is refused,
+// if there is anything to take and it is grantd's to take: the grant is one that
+// grantd made or kept, of a client that was ready, and that nothing but its
+// callbacks keeps from being so.
+func (j *job) revocation(o plan.Observed, v policy.Verdict) (plan.Step, bool) {
+	callbacks := v.Reason == dcr.CallbackNotAllowed || v.Reason == dcr.NoCallbacks
+	if !j.s.Desired.Revoke || !callbacks || j.was.ReadyAt.IsZero() || o.Client.Off {
+		return plan.Step{}, false
+	}
+	g := o.Grant.Grant
+	if g == nil || g.ID != j.was.GrantID || j.was.Unadopted || g.SubjectType != dcr.SubjectUser || g.Audience != j.s.Desired.Audience {
+		return plan.Step{}, false
+	}
+	if _, held := j.held(dcr.StepRevoke); held {
+		return plan.Step{}, false
+	}
+	return plan.Revoke(*g)
+}
+
+// revoke takes the scopes away. What fails is tried again, and the client stays
+// refused meanwhile.
+func (j *job) revoke(ctx context.Context, s plan.Step) {
+	id := j.r.correlationID()
+	err := j.r.mayWrite(ctx, j.rec.ClientID, s.Kind)
+	if err == nil {
+		_, err = j.r.tenant.SetGrantScopes(ctx, id, s.Grant, s.Scopes)
+	}
+	if errors.Is(err, auth0.ErrNotFound) {
+		j.rec.GrantID, j.rec.GrantMade = "", false // deleted meanwhile
+		return
+	}
+	if _, held := errors.AsType[*heldError](err); held {
+		j.rec.Message += "; the scopes of its grant are left to it: " + err.Error()
+		return
+	}
+	if err != nil {
+		j.notRevoked(err)
+		return
+	}
+	j.changes = append(j.changes, j.change(s, id, j.r.now()))
+	set(&j.rec.Conditions.Granted, plan.Finding{Reason: j.rec.Reason, Message: revokedMessage}, j.r.now())
+	j.rec.Message += "; " + revokedMessage
+	j.log.Warn("[dcr] revoked client", j.about("grant", s.Grant.ID, "taken", s.Before)...)
+}
+
+// revokedMessage tells how to undo a revocation.
+const revokedMessage = "the scopes of its grant were taken away (GRANTD_REVOKE); grantd history shows the entry, and grantd revert gives them back"
+
+// revoked reports whether the client lost its scopes: no other refusal says
+// anything of a condition.
+func revoked(r dcr.Record) bool {
+	g := r.Conditions.Granted
+	return !g.Status && (g.Reason == dcr.CallbackNotAllowed || g.Reason == dcr.NoCallbacks)
+}
+
+// notRevoked: the scopes could not be taken away for now.
+func (j *job) notRevoked(err error) {
+	if j.interrupted(err) {
+		j.rec.NextAttemptAt, j.rec.Class = j.was.NextAttemptAt, j.was.Class
+		return
+	}
+	r := reasonOf(err)
+	wait, class := max(backoff(j.was.Attempts+1, retryMin, retryMax), retryAfter(err)), j.was.Class
+	if needsPerson(r) {
+		wait, class = backoff(j.was.Attempts+1, recheckMin, recheckMax), dcr.Background
+	}
+	j.rec.Message += "; the scopes of its grant could not be taken away yet: " + messageOf(err)
+	j.rec.Attempts = j.was.Attempts
+	j.again(wait, class, r)
+	j.log.Warn("[dcr] revoking client failed", "reason", r, "error", err, "attempts", j.rec.Attempts, "again_in", wait.Round(time.Millisecond))
+}
