@@ -1,0 +1,71 @@
+package store
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+)
+
+// What cannot be read any more and is to be forgotten keeps nothing else from
+// being written, and leaves no trace in indexes and counters.
+func TestPruneDamaged(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	l, err := Open(t.Context(), Options{
+		Path: filepath.Join(t.TempDir(), "grantd.db"), Tenant: "t", Audience: "a",
+		Journal: JournalLimits{MaxAge: time.Hour}, Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	b := l.group.limits()
+	b.resting = 2
+	l.group.bounds.Store(&b)
+
+	entry := dcr.JournalEntry{ClientID: "tpc_a", Change: dcr.Change{Step: dcr.StepGrant}}
+	if err := l.AddJournal(t.Context(), entry, entry); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(id string) error {
+		return l.update(t.Context(), func(t tx) error {
+			return t.put(dcr.Record{}, dcr.Record{ClientID: id, Phase: dcr.Refused, FirstSeenAt: now})
+		})
+	}
+	for _, id := range []string{"tpc_bad", "tpc_b"} {
+		if err := refuse(id); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Second)
+	}
+	err = l.update(t.Context(), func(t tx) error {
+		v := t.journal().Get(seqKey(1))
+		bad := append([]byte("?"), v[1:]...) // of the same size
+		if err := t.journal().Put(seqKey(1), bad); err != nil {
+			return err
+		}
+		return t.clients().Put([]byte("tpc_bad"), []byte("?"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := l.AddJournal(t.Context(), entry); err != nil {
+		t.Errorf("add to journal: %v", err)
+	}
+	if err := refuse("tpc_c"); err != nil {
+		t.Errorf("refuse: %v", err)
+	}
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	page, _, err := l.Journal(t.Context(), JournalQuery{})
+	if err != nil || len(page) != 2 {
+		t.Errorf("%d entries, %v", len(page), err)
+	}
+	counts, err := l.Counts(t.Context())
+	if err != nil || counts[dcr.Refused] != 2 {
+		t.Errorf("%v, %v", counts, err)
+	}
+}
