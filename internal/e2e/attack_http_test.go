@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,7 +29,7 @@ func (f *fortress) speak(address, text string) string {
 	}
 	go func() { _, _ = io.WriteString(c, text) }() // what it does not want, it need not take
 	answer, err := io.ReadAll(c)
-	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		f.Errorf("no end after %.100q", text)
 	}
 	return string(answer)

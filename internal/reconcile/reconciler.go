@@ -206,7 +206,7 @@ func (j *job) run(ctx context.Context) {
 	}
 	failpoint.Hit("reconcile.planned")
 	j.settle(j.apply(ctx, o, p))
-	failpoint.Hit("reconcile.applied")
+	failpoint.Hit("reconcile.parts-made")
 	j.noteRepairs()
 }
 

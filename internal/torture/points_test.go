@@ -43,7 +43,7 @@ func points() []point {
 		{name: "reconcile.grant-created", most: 6},
 		{name: "reconcile.grant-updated", most: 2, drive: (*life).editGrant},
 		{name: "reconcile.grant-updated", most: 5, drive: (*life).changeScopes},
-		{name: "reconcile.applied", most: 6},
+		{name: "reconcile.parts-made", most: 6},
 		{name: "reconcile.saved", most: 6},
 
 		{name: "sweep.page-taken", most: 2, life: traits{crowd: true}, drive: (*life).changeScopes},
