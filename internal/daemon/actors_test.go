@@ -28,6 +28,7 @@ func actors() []actor {
 		{"import", 3, (*model).importDocument, false},
 		{"make application", 3, (*model).makeApplication, false},
 		{"edit client", 14, (*model).editClient, false},
+		{"switch off or on", 4, (*model).switchOff, false},
 		{"edit what is ours", 6, (*model).undo, false},
 		{"edit it while grantd is at it", 6, (*model).undoTwice, false},
 		{"delete client", 3, (*model).deleteClient, false},

@@ -308,6 +308,10 @@ func (l *life) tidy() {
 	for _, e := range entries {
 		switch e.Name() {
 		case "grantd.db", "token.json", "grantd.sock":
+		case "grantd.db.schema-1": // kept on purpose, before the first migration
+			if !l.old {
+				l.fatalf("%s is there without a migration", e.Name())
+			}
 		default:
 			l.fatalf("%s was left in the state directory", e.Name())
 		}
