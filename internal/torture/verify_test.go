@@ -309,7 +309,7 @@ func (l *life) tidy() {
 		switch e.Name() {
 		case "grantd.db", "token.json", "grantd.sock":
 		case "grantd.db.schema-1": // kept on purpose, before the first migration
-			if !l.old {
+			if !l.traits.old {
 				l.fatalf("%s is there without a migration", e.Name())
 			}
 		default:
