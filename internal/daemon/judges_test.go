@@ -77,9 +77,10 @@ func (w *witness) regrants(a tenantsim.Access, v tenantsim.View) {
 // scopes: those granted are desired, or were there and are kept.
 func (w *witness) scopes(a tenantsim.Access, g seenGrant, was *seenGrant) {
 	foreign := w.foreign[g.ID]
+	adopting := a.At.Sub(w.adoptedAt) <= inFlight // asked for, and perhaps not done yet
 	ok := w.any(func(r rules) bool {
 		exact := len(minus(g.Scopes, r.scopes)) == 0
-		if was != nil && (r.additive || foreign || w.unmade[g.ClientID] && !exact) {
+		if was != nil && (r.additive || foreign || (w.unmade[g.ClientID] || adopting) && !exact) {
 			// Nothing is taken away, or nothing that grantd could know of.
 			same := !was.All && len(minus(was.Scopes, g.Scopes)) == 0 && len(minus(minus(g.Scopes, r.scopes), was.Scopes)) == 0
 			return same || w.keeps(g, r.scopes, a.At)

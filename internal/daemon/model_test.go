@@ -319,6 +319,7 @@ func (w *witness) adopted() {
 	defer w.mu.Unlock()
 	clear(w.foreign)
 	clear(w.unmade)
+	w.adoptedAt = time.Now()
 }
 
 func (w *witness) foreignGrant(id string) bool {

@@ -35,15 +35,16 @@ const (
 // after it was told that the client is ineligible is never allowed, once calls
 // that were under way then have ended.
 type witness struct {
-	mu       sync.Mutex
-	force    []inForce // configurations that may be in force
-	sights   map[string][]sight
-	foreign  map[string]bool         // grants from before grantd that nobody adopted
-	unmade   map[string]bool         // their clients: whoever makes another grant for one, grantd takes it for such a grant too
-	edited   map[string]time.Time    // by object: when somebody else last wrote to it
-	shown    map[string][]grantSight // by grant
-	brakes   []brake
-	violated []string
+	mu        sync.Mutex
+	force     []inForce // configurations that may be in force
+	sights    map[string][]sight
+	foreign   map[string]bool         // grants from before grantd that nobody adopted
+	adoptedAt time.Time               // when somebody last asked for that
+	unmade    map[string]bool         // their clients: whoever makes another grant for one, grantd takes it for such a grant too
+	edited    map[string]time.Time    // by object: when somebody else last wrote to it
+	shown     map[string][]grantSight // by grant
+	brakes    []brake
+	violated  []string
 
 	writes   int                  // accepted ones by grantd
 	tried    int                  // of these, connections enabled for clients, which the tenant may forget and grantd try again
