@@ -308,7 +308,7 @@ func (l *life) tidy() {
 	for _, e := range entries {
 		switch e.Name() {
 		case "grantd.db", "token.json", "grantd.sock":
-		case "grantd.db.schema-1": // kept on purpose, before the first migration
+		case "grantd.db.schema-1", "grantd.db.schema-2": // kept on purpose, before a migration
 			if !l.traits.old {
 				l.fatalf("%s is there without a migration", e.Name())
 			}
