@@ -308,10 +308,7 @@ func (l *life) tidy() {
 	for _, e := range entries {
 		switch e.Name() {
 		case "grantd.db", "token.json", "grantd.sock":
-		case "grantd.db.schema-1", "grantd.db.schema-2": // kept on purpose, before a migration
-			if !l.traits.old {
-				l.fatalf("%s is there without a migration", e.Name())
-			}
+		case "grantd.db.schema-1", "grantd.db.schema-2": // kept on purpose, before a migration that goes on where a kill fell
 		default:
 			l.fatalf("%s was left in the state directory", e.Name())
 		}
