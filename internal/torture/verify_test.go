@@ -224,6 +224,12 @@ func (l *life) converge() {
 // listing says what of the clients is not as it will be.
 func (l *life) listing(ctx context.Context) string {
 	phases := map[string]string{}
+	var config struct {
+		Digest string `json:"desired_digest"`
+	}
+	if err := l.daemon.Get(ctx, "http://"+l.daemon.Admin+"/api/v1/config", &config); err != nil {
+		return err.Error()
+	}
 	for after := ""; ; {
 		var page struct {
 			Clients []child.Client
@@ -236,6 +242,10 @@ func (l *life) listing(ctx context.Context) string {
 			phases[c.ClientID] = c.Phase
 			if l.want[c.ClientID] == "ready" && c.Phase != "ready" {
 				return fmt.Sprintf("client %s is %s: %s %s", c.ClientID, c.Phase, c.Reason, c.Message)
+			}
+			// A start serves before it has told the ledger of another configuration.
+			if l.want[c.ClientID] == "ready" && c.Digest != config.Digest {
+				return fmt.Sprintf("client %s is ready by %s, and %s is desired", c.ClientID, c.Digest, config.Digest)
 			}
 		}
 		if after = page.Next; after == "" {
