@@ -36,7 +36,15 @@ func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err err
 			return err
 		}
 		settled = stored.Seq == o.Record.Seq
-		return t.put(stored, merge(stored, o.Record, settled))
+		r := merge(stored, o.Record, settled)
+		// A sweep may have found it as desired by a list of before the writes.
+		overtook := !settled && len(o.Changes) > 0 && r.NextAttemptAt.IsZero()
+		if overtook && (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) {
+			if err := t.makeDue(&r, now, dcr.Background, r.Cause); err != nil {
+				return err
+			}
+		}
+		return t.put(stored, r)
 	})
 	if err := errors.Join(err, missing); err != nil {
 		return false, fmt.Errorf("save: %w", err)
