@@ -22,7 +22,6 @@ type tally struct {
 	lost        int
 	duplicates  int // grants
 	conflicts   int // grants that Auth0 would not create twice
-	stale       int // rounds with scopes of before that a sweep had to find
 	unjournaled int // writes of which a kill took the journal entry
 	lives       int
 	began       time.Time
@@ -35,8 +34,8 @@ func (t *tally) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d rounds in %s (%s each), %d tenants, %d registrations acknowledged\n", t.rounds, took.Round(time.Second),
 		(took / time.Duration(max(1, t.rounds))).Round(time.Millisecond), t.lives, t.acked)
-	fmt.Fprintf(&b, "lost: %d, duplicate grants: %d; creations refused because the grant was there: %d; writes whose journal entry a kill took: %d; rounds in which the next sweep had to find scopes of an older configuration: %d\n",
-		t.lost, t.duplicates, t.conflicts, t.unjournaled, t.stale)
+	fmt.Fprintf(&b, "lost: %d, duplicate grants: %d; creations refused because the grant was there: %d; writes whose journal entry a kill took: %d\n",
+		t.lost, t.duplicates, t.conflicts, t.unjournaled)
 	fmt.Fprintf(&b, "kills at random moments: %d, within a start: %d, at points: %d\n", t.random, t.starting, sum(t.points))
 	for _, name := range slices.Sorted(maps.Keys(t.points)) {
 		fmt.Fprintf(&b, "  %-28s%5d", name, t.points[name])

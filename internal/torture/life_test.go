@@ -47,9 +47,13 @@ type life struct {
 	dir     string
 	env     map[string]string
 	daemon  *child.Process // nil while none runs
-	began   time.Time      // when it was started
-	tail    string         // what the one before logged last
-	swept   bool           // a first sweep has ended
+	// kept are clients whose grant counts as one from before grantd, and is not
+	// narrowed: the kill took the news that grantd had made it, before any sweep
+	// had ended.
+	kept  map[string]bool
+	began time.Time // when it was started
+	tail  string    // what the one before logged last
+	swept bool      // a first sweep has ended
 
 	hook *hook
 	book
@@ -65,7 +69,7 @@ func newLife(t *testing.T, r *rand.Rand, tr traits, tl *tally) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &life{T: t, exe: os.Getenv(binaryEnv), rand: r, traits: tr, tally: tl, tenant: tenant, dir: t.TempDir(), book: newBook()}
+	l := &life{T: t, exe: os.Getenv(binaryEnv), rand: r, traits: tr, tally: tl, tenant: tenant, kept: map[string]bool{}, dir: t.TempDir(), book: newBook()}
 	tenant.AddM2M(ownApp, ownSecret, "read:clients", "update:clients", "read:connections", "update:connections",
 		"read:client_grants", "create:client_grants", "update:client_grants", "read:logs", "read:resource_servers")
 	tenant.AddConnection(google, !tr.permissive && !tr.promote)
