@@ -17,7 +17,8 @@ import (
 // So whoever opens connections and says nothing, or says it slowly, closes his
 // own, and somebody who comes with a request is served at once: of 1024 places
 // he could lose his only to 1024 who came after him, within the time that a
-// header takes. Each place costs some 20 kB: a goroutine and its buffers, and
+// header takes: a burst of thousands can do that, and Auth0 then delivers again.
+// Each place costs some 20 kB: a goroutine and its buffers, and
 // nothing beyond the places is kept.
 type conns struct {
 	net.Listener
