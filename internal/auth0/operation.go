@@ -115,6 +115,25 @@ func hurryOf(ctx context.Context) <-chan struct{} {
 	return hurry
 }
 
+// gateKey is the context key of what is asked before a request is sent.
+type gateKey struct{}
+
+// WithGate has gate asked right before each request made with the context, after
+// all waits for the token and the rate limit: they may take minutes, and what was
+// decided before may hold no more. With its error nothing is sent, and the call
+// fails with it.
+func WithGate(ctx context.Context, gate func(context.Context) error) context.Context {
+	return context.WithValue(ctx, gateKey{}, gate)
+}
+
+// gateOf asks.
+func gateOf(ctx context.Context) error {
+	if gate, ok := ctx.Value(gateKey{}).(func(context.Context) error); ok {
+		return gate(ctx)
+	}
+	return nil
+}
+
 func callOf(ctx context.Context) callClass {
 	c, ok := ctx.Value(callKey{}).(callClass)
 	if !ok {

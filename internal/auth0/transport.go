@@ -97,6 +97,10 @@ func (t *transport) limited(req *http.Request, op operation, tok token) (*http.R
 	if err != nil {
 		return nil, transportError(op.name, fmt.Errorf("wait for the rate limit: %w", err))
 	}
+	if err := gateOf(req.Context()); err != nil {
+		ticket.Done(0, nil)
+		return nil, &Error{Op: op.name, Reason: dcr.Unchecked, Err: err}
+	}
 	req.Header.Set("Authorization", "Bearer "+tok.value)
 	resp, failed := t.exchange(req, op.name, mask{tok.value, "[token]"})
 	if resp != nil {

@@ -56,7 +56,7 @@ func (j *job) change(s plan.Step, correlationID string, at time.Time) dcr.Change
 func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part) applied {
 	a := applied{finding: part.Result}
 	for _, s := range part.Steps {
-		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+		if ctx, a.err = j.writing(ctx, s.Kind); a.err != nil {
 			return a
 		}
 		id := j.r.correlationID()
@@ -114,7 +114,8 @@ func (j *job) enableConnections(ctx context.Context, clientID string, steps []pl
 	for i, s := range steps {
 		ids[i] = s.Connection.ID
 	}
-	for i, r := range j.r.enabler.enable(ctx, ids, clientID, j.rec.Class, j.pass) {
+	may := func(ctx context.Context) error { return j.mayWrite(ctx, dcr.StepConnect) }
+	for i, r := range j.r.enabler.enable(ctx, ids, clientID, j.rec.Class, j.pass, may) {
 		switch {
 		case r.err == nil:
 			changes = append(changes, j.change(steps[i], r.correlationID, r.at))
@@ -137,7 +138,8 @@ func (j *job) promoteConnection(ctx context.Context, s plan.Step) (*dcr.Change, 
 	if j.r.facts.promoted(s.Connection.Name) {
 		return nil, nil
 	}
-	if err := j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); err != nil {
+	ctx, err := j.writing(ctx, s.Kind)
+	if err != nil {
 		return nil, err
 	}
 	id := j.r.correlationID()
@@ -198,7 +200,7 @@ func mayExist(err error) bool {
 func (j *job) makeGrant(ctx context.Context, o plan.Observed, part plan.Part) (a applied, grant *dcr.Grant, created bool) {
 	a.finding, grant = part.Result, o.Grant.Grant
 	for _, s := range part.Steps {
-		if a.err = j.r.mayWrite(ctx, j.rec.ClientID, s.Kind); a.err != nil {
+		if ctx, a.err = j.writing(ctx, s.Kind); a.err != nil {
 			return a, grant, false
 		}
 		id := j.r.correlationID()

@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -29,7 +29,6 @@ type enabler struct {
 	log    *slog.Logger
 	newID  func() string
 	now    func() time.Time
-	holds  func(context.Context) ([]dcr.Hold, error)
 
 	mu     sync.Mutex
 	coming int // clients that may yet need a connection
@@ -41,7 +40,8 @@ type enabler struct {
 type batch struct {
 	connectionID string
 	ids          []string
-	class        dcr.Class // urgent as soon as one of the clients is
+	may          map[string]func(context.Context) error // whether a client may still be written to
+	class        dcr.Class                              // urgent as soon as one of the clients is
 	waiting      int
 	ctx          context.Context
 	cancel       context.CancelFunc
@@ -56,8 +56,8 @@ type enabled struct {
 	err           error
 }
 
-func newEnabler(t Connector, log *slog.Logger, newID func() string, now func() time.Time, holds func(context.Context) ([]dcr.Hold, error)) *enabler {
-	return &enabler{tenant: t, log: log, newID: newID, now: now, holds: holds, open: map[string]*batch{}}
+func newEnabler(t Connector, log *slog.Logger, newID func() string, now func() time.Time) *enabler {
+	return &enabler{tenant: t, log: log, newID: newID, now: now, open: map[string]*batch{}}
 }
 
 // expect announces a client that may need a connection. The returned function
@@ -89,11 +89,14 @@ func (e *enabler) sendIfAlone() {
 
 // enable enables connections for the client, each in one call with others, and
 // returns what came of each. pass is the client's own, from expect: by it the
-// client stops being expected only once it waits.
-func (e *enabler) enable(ctx context.Context, connectionIDs []string, clientID string, class dcr.Class, pass func()) []enabled {
+// client stops being expected only once it waits. may is asked right before the
+// call, and with its error the client is left out.
+func (e *enabler) enable(
+	ctx context.Context, connectionIDs []string, clientID string, class dcr.Class, pass func(), may func(context.Context) error,
+) []enabled {
 	batches := make([]*batch, len(connectionIDs))
 	for i, id := range connectionIDs {
-		batches[i] = e.join(ctx, id, clientID, class)
+		batches[i] = e.join(ctx, id, clientID, class, may)
 	}
 	pass()
 	results := make([]enabled, len(batches))
@@ -128,7 +131,7 @@ func (e *enabler) leave(b *batch, clientID string) {
 	b.cancel()
 }
 
-func (e *enabler) join(ctx context.Context, connectionID, clientID string, class dcr.Class) *batch {
+func (e *enabler) join(ctx context.Context, connectionID, clientID string, class dcr.Class, may func(context.Context) error) *batch {
 	if class != dcr.Background {
 		class = dcr.Urgent
 	}
@@ -136,7 +139,10 @@ func (e *enabler) join(ctx context.Context, connectionID, clientID string, class
 	defer e.mu.Unlock()
 	b := e.open[connectionID]
 	if b == nil {
-		b = &batch{connectionID: connectionID, class: class, done: make(chan struct{}), results: map[string]enabled{}}
+		b = &batch{
+			connectionID: connectionID, class: class, done: make(chan struct{}), results: map[string]enabled{},
+			may: map[string]func(context.Context) error{},
+		}
 		// The call serves them all, so one client's end must not end it.
 		b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		wait := backgroundLinger
@@ -151,6 +157,7 @@ func (e *enabler) join(ctx context.Context, connectionID, clientID string, class
 		e.open[connectionID] = b
 	}
 	b.ids = append(b.ids, clientID)
+	b.may[clientID] = may
 	b.waiting++
 	if class == dcr.Urgent && b.class != dcr.Urgent {
 		b.class = class
@@ -189,14 +196,26 @@ func (e *enabler) failed(b *batch, err error) {
 	}
 }
 
+// errFewer says that a client of the call may not be written to any more.
+var errFewer = errors.New("a client is left out")
+
 // call enables ids; when Auth0 refuses the lot it halves them, so that one bad
 // client, deleted meanwhile say, does not stand in the way of the others.
 func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
-	if ids = e.free(ctx, b, ids); len(ids) == 0 {
+	if ids = b.free(ctx, ids); len(ids) == 0 {
 		return
 	}
 	id := e.newID()
-	err := e.tenant.EnableConnection(ctx, id, b.connectionID, ids)
+	err := e.tenant.EnableConnection(auth0.WithGate(ctx, func(ctx context.Context) error {
+		if len(b.free(ctx, ids)) < len(ids) {
+			return errFewer
+		}
+		return nil
+	}), id, b.connectionID, ids)
+	if errors.Is(err, errFewer) {
+		e.call(ctx, b, ids)
+		return
+	}
 	if err != nil && len(ids) > 1 && refusal(err) {
 		e.call(ctx, b, ids[:len(ids)/2])
 		e.call(ctx, b, ids[len(ids)/2:])
@@ -210,19 +229,18 @@ func (e *enabler) call(ctx context.Context, b *batch, ids []string) {
 	}
 }
 
-// free are those of ids that no hold covers by now. The others have their result.
-func (e *enabler) free(ctx context.Context, b *batch, ids []string) []string {
-	holds, err := e.holds(ctx)
-	if err != nil {
-		e.failed(b, fmt.Errorf("read holds: %w", err))
-		return nil
-	}
+// free are those of ids that may still be written to. The others have their
+// result, and that stays.
+func (b *batch) free(ctx context.Context, ids []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		h, held := covering(holds, id, dcr.StepConnect, e.now())
-		if held {
-			b.results[id] = enabled{err: &heldError{h}}
+		if _, out := b.results[id]; out {
+			return true
 		}
-		return held
+		err := b.may[id](ctx)
+		if err != nil {
+			b.results[id] = enabled{err: err}
+		}
+		return err != nil
 	})
 }
 

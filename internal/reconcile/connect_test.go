@@ -52,12 +52,14 @@ func enablerOf(c *connector) *enabler {
 		defer mu.Unlock()
 		n++
 		return fmt.Sprint("corr-", n)
-	}, time.Now, func(context.Context) ([]dcr.Hold, error) { return nil, nil })
+	}, time.Now)
 }
+
+func mayAlways(context.Context) error { return nil }
 
 // one enables a single connection.
 func (e *enabler) one(ctx context.Context, connectionID, clientID string, pass func()) enabled {
-	return e.enable(ctx, []string{connectionID}, clientID, dcr.Urgent, pass)[0]
+	return e.enable(ctx, []string{connectionID}, clientID, dcr.Urgent, pass, mayAlways)[0]
 }
 
 // crowd lets n clients want the connection at once and returns their errors.
@@ -292,7 +294,7 @@ func TestEnableTwoConnections(t *testing.T) {
 		var wg sync.WaitGroup
 		for i, pass := range passes {
 			wg.Go(func() {
-				for _, r := range e.enable(t.Context(), []string{"con_a", "con_b"}, fmt.Sprint("c", i), dcr.Urgent, pass) {
+				for _, r := range e.enable(t.Context(), []string{"con_a", "con_b"}, fmt.Sprint("c", i), dcr.Urgent, pass, mayAlways) {
 					if r.err != nil || r.correlationID == "" {
 						t.Errorf("%+v", r)
 					}

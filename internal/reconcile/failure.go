@@ -23,6 +23,8 @@ func reasonOf(err error) dcr.Reason {
 		return ""
 	case errors.As(err, &held):
 		return reasonOfHold(held.hold)
+	case errors.Is(err, errOvertaken):
+		return dcr.Unchecked
 	case noSuchAPI(err):
 		return dcr.APINotFound
 	case errors.Is(err, auth0.ErrNotFound), errors.Is(err, auth0.ErrConflict):

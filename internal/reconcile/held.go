@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 )
 
@@ -46,17 +47,31 @@ func (j *job) heldWhole() (dcr.Hold, bool) {
 	return covering(j.holds, j.rec.ClientID, "", j.r.now())
 }
 
-// mayWrite asks the brakes once more, right before a step is made: a hold that
-// was set since the job began stops it.
-func (r *Reconciler) mayWrite(ctx context.Context, clientID string, step dcr.StepKind) error {
-	holds, err := r.holds(ctx)
+// errOvertaken says that another configuration is in force by now.
+var errOvertaken = errors.New("the configuration changed meanwhile")
+
+// mayWrite asks once more whether a step may be made: a hold that was set since
+// the job began stops it, and so does a new desired state, which may not even
+// want the client touched.
+func (j *job) mayWrite(ctx context.Context, step dcr.StepKind) error {
+	if now := j.r.settings.Load(); now != j.s && now.Desired.Digest() != j.s.Desired.Digest() {
+		return errOvertaken
+	}
+	holds, err := j.r.holds(ctx)
 	if err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
-	if h, held := covering(holds, clientID, step, r.now()); held {
+	if h, held := covering(holds, j.rec.ClientID, step, j.r.now()); held {
 		return &heldError{h}
 	}
 	return nil
+}
+
+// writing is the context in which a step is made. Whether it may be is asked now,
+// and again when the rate limit lets the request through.
+func (j *job) writing(ctx context.Context, step dcr.StepKind) (context.Context, error) {
+	may := func(ctx context.Context) error { return j.mayWrite(ctx, step) }
+	return auth0.WithGate(ctx, may), may(ctx)
 }
 
 // heldBack: a hold covers the whole client. What is known of it stays as it

@@ -70,7 +70,7 @@ func New(o Options) *Reconciler {
 		r.alarm = func(Alarm) {}
 	}
 	r.facts = newFacts(o.Tenant, o.Now)
-	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now, r.holds)
+	r.enabler = newEnabler(o.Tenant, o.Logger, r.correlationID, o.Now)
 	r.settings.Store(&o.Settings)
 	return r
 }

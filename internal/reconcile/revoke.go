@@ -54,7 +54,7 @@ func (j *job) revocation(o plan.Observed, v policy.Verdict) (plan.Step, bool) {
 // refused meanwhile.
 func (j *job) revoke(ctx context.Context, s plan.Step) {
 	id := j.r.correlationID()
-	err := j.r.mayWrite(ctx, j.rec.ClientID, s.Kind)
+	ctx, err := j.writing(ctx, s.Kind)
 	if err == nil {
 		_, err = j.r.tenant.SetGrantScopes(ctx, id, s.Grant, s.Scopes)
 	}
