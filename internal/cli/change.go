@@ -43,7 +43,7 @@ func describeGrant(c dcr.Change) string {
 	case c.After["allow_all_scopes"] == true:
 		return "every scope of the API again"
 	}
-	after, ok := texts(c.After["scope"])
+	after, ok := dcr.Texts(c.After["scope"])
 	if !ok {
 		return ""
 	}
@@ -53,7 +53,7 @@ func describeGrant(c dcr.Change) string {
 	if c.Before["allow_all_scopes"] == true {
 		return "instead of every scope of the API " + list(after)
 	}
-	before, ok := texts(c.Before["scope"])
+	before, ok := dcr.Texts(c.Before["scope"])
 	if !ok {
 		return ""
 	}
@@ -81,7 +81,7 @@ func describeFields(c dcr.Change) string {
 }
 
 func value(v any) string {
-	if all, ok := texts(v); ok {
+	if all, ok := dcr.Texts(v); ok {
 		return list(all)
 	}
 	switch v := v.(type) {
@@ -96,25 +96,6 @@ func value(v any) string {
 		return "?"
 	}
 	return string(b)
-}
-
-// texts is a list of strings, as it is in this process or as JSON brings it.
-func texts(v any) ([]string, bool) {
-	switch v := v.(type) {
-	case []string:
-		return v, true
-	case []any:
-		all := make([]string, len(v))
-		for i, one := range v {
-			s, ok := one.(string)
-			if !ok {
-				return nil, false
-			}
-			all[i] = s
-		}
-		return all, true
-	}
-	return nil, false
 }
 
 func list(all []string) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -126,12 +127,7 @@ Exit codes: 0 listed, also when there is none; 1 failed; 2 wrong usage.`,
 		Example: "  grantd hold list\n  grantd hold list --json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ledger, err := a.openLedger(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer ledger.Close()
-			list, err := ledger.Holds(cmd.Context())
+			list, err := a.holds(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -232,14 +228,19 @@ func isAre(n int, noun string) string {
 	return count(n, noun) + " are"
 }
 
-// noSuchHold fails and says which holds there are.
-func (a *app) noSuchHold(cmd *cobra.Command, s store.HoldSelector) error {
-	ledger, err := a.openLedger(cmd.Context())
+// holds are those in force, by the daemon or by the ledger's file.
+func (a *app) holds(ctx context.Context) (api.HoldList, error) {
+	ledger, err := a.openLedger(ctx)
 	if err != nil {
-		return err
+		return api.HoldList{}, err
 	}
 	defer ledger.Close()
-	list, err := ledger.Holds(cmd.Context())
+	return ledger.Holds(ctx)
+}
+
+// noSuchHold fails and says which holds there are.
+func (a *app) noSuchHold(cmd *cobra.Command, s store.HoldSelector) error {
+	list, err := a.holds(cmd.Context())
 	if err != nil {
 		return err
 	}

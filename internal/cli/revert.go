@@ -109,7 +109,7 @@ func describeUndone(r api.Reverted) string {
 		if r.After["allow_all_scopes"] == true {
 			return "the grant holds every scope of the API"
 		}
-		if scopes, ok := texts(r.After["scope"]); ok {
+		if scopes, ok := dcr.Texts(r.After["scope"]); ok {
 			return printable(cut("the grant holds "+list(scopes), 1000))
 		}
 	case dcr.StepConnect:

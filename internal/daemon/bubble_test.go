@@ -2,12 +2,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,30 +50,6 @@ func TestMissedSweep(t *testing.T) {
 	}
 }
 
-// inProcess is a tenant that is called instead of sent to, so that the daemon
-// can live in simulated time.
-type inProcess struct{ *tenantsim.Tenant }
-
-func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	w := httptest.NewRecorder()
-	err := func() (err error) {
-		defer func() {
-			if recover() != nil { // how a handler hangs up
-				err = errors.New("connection lost")
-			}
-		}()
-		p.ServeHTTP(w, r)
-		return nil
-	}()
-	if err := errors.Join(err, r.Context().Err()); err != nil {
-		return nil, err
-	}
-	return w.Result(), nil
-}
-
 // bubble is a daemon without listeners and its tenant, in simulated time.
 type bubble struct {
 	*testing.T
@@ -117,7 +91,7 @@ func newBubble(t *testing.T, o tenantsim.Options, n int, environ ...string) *bub
 		out = t.Output()
 	}
 	e, err := Open(t.Context(), Options{
-		Config: c, Version: "test", transport: inProcess{b.tenant},
+		Config: c, Version: "test", transport: wire{b.tenant},
 		Logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

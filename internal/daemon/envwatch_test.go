@@ -90,7 +90,7 @@ func newEnvRig(t *testing.T) *envRig {
 	tenant := tenantsim.New(tenantsim.Options{Domain: c.Domain})
 	t.Cleanup(tenant.Close)
 	r.Daemon, err = New(t.Context(), Options{
-		Config: c, Load: load, Version: "test", transport: inProcess{tenant},
+		Config: c, Load: load, Version: "test", transport: wire{tenant},
 		Logger: slog.New(slog.NewTextHandler(&r.log, nil)), LogLevel: new(slog.LevelVar),
 	})
 	if err != nil {

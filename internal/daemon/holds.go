@@ -9,7 +9,6 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/http"
-	"grantd/internal/reconcile"
 	"grantd/internal/store"
 )
 
@@ -100,9 +99,6 @@ func (b *Brakes) Release(ctx context.Context, s store.HoldSelector) (http.HoldsR
 		b.log.Warn("hold released", about(h)...)
 	}
 	if done.Unchecked > 0 {
-		if asked := reconcile.AskSweep(ctx, b.ledger); err == nil {
-			err = asked
-		}
 		b.sweep()
 	}
 	b.wake()

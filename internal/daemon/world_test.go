@@ -202,7 +202,8 @@ func (w *world) records() map[string]dcr.Record {
 	return out
 }
 
-// wire is the way to the tenant. An answer that ends in the middle does so for
+// wire is a tenant that is called instead of sent to, so that the daemon can live
+// in simulated time. An answer that ends in the middle does so for
 // its reader, as it would on a network.
 type wire struct{ *tenantsim.Tenant }
 

@@ -35,6 +35,26 @@ type Change struct {
 	Reverts       uint64         `json:"reverts,omitempty"` // the journal entry that it undoes
 }
 
+// Texts is a list of strings among the fields of a change: as it is in this
+// process, or as JSON brings it. It is not ok for anything else. The list may be
+// the change's own.
+func Texts(field any) (all []string, ok bool) {
+	switch v := field.(type) {
+	case []string:
+		return v, true
+	case []any:
+		all = make([]string, len(v))
+		for i, one := range v {
+			if all[i], ok = one.(string); !ok {
+				return nil, false
+			}
+		}
+		return all, true
+	default:
+		return nil, false
+	}
+}
+
 // JournalEntry is one write grantd made in Auth0, or one change of what it
 // shall write, and why.
 type JournalEntry struct {

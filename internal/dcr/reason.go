@@ -133,7 +133,7 @@ func Reasons() []ReasonInfo {
 		{NotAdopted, condition, "The grant was there before grantd and holds scopes beyond the desired ones, named in the message; they are left until you say otherwise.", "grantd sync --adopt takes them away."},
 
 		{DryRun, pending, "GRANTD_DRY_RUN is on: what would be done is in the plan.", "Unset GRANTD_DRY_RUN."},
-		{Unchecked, pending + ", " + failure, "Not yet checked against the present configuration, which changed.", ""},
+		{Unchecked, pending + ", " + failure, "Not yet checked against the present configuration.", ""},
 		{NotFoundYet, pending, "Auth0 does not know the client yet; asked again shortly.", ""},
 		{Drifted, pending, "The sweep found that it is not as desired; it is put right in its turn.", ""},
 		{ScopesUnknown, pending + ", " + health, "A configured scope source has never told any scope, so nothing is granted and no grant is touched.", "See the log for why TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read."},

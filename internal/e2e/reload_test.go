@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -62,11 +61,7 @@ func TestShorterAllowListDoesNotWaitForTheGateway(t *testing.T) {
 	g := newGateway(t)
 	g.offers(share)
 	w := newWorld(t, setup{env: []string{"TOOL_SCOPES_URL=" + g.URL}})
-	asked := make(chan struct{}, 10)
-	g.handle(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
-		<-r.Context().Done()
-	})
+	asked := g.hangs()
 	w.reload("GRANTD_ALLOWED_CLIENTS=claude")
 	<-asked
 	mark := w.mark()
@@ -86,11 +81,7 @@ func TestReloadWhileTheGatewayHangs(t *testing.T) {
 	g := newGateway(t)
 	g.offers(share)
 	w := newWorld(t, setup{env: []string{"TOOL_SCOPES_URL=" + g.URL}})
-	asked := make(chan struct{}, 10)
-	g.handle(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
-		<-r.Context().Done()
-	})
+	asked := g.hangs()
 	w.reload("TOOL_SCOPES=" + read)
 	<-asked
 	began := time.Now()

@@ -44,6 +44,16 @@ func (g *gateway) fails(status int) {
 	g.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
 
+// hangs answers nobody, and tells of each who asks.
+func (g *gateway) hangs() (asked <-chan struct{}) {
+	told := make(chan struct{}, 10)
+	g.handle(func(_ http.ResponseWriter, r *http.Request) {
+		told <- struct{}{}
+		<-r.Context().Done()
+	})
+	return told
+}
+
 func (g *gateway) says(body string) {
 	g.handle(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
 }

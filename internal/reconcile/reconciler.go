@@ -75,8 +75,8 @@ func New(o Options) *Reconciler {
 	return r
 }
 
-// SetSettings replaces the settings. Clients being worked on finish with the
-// old ones; making the others due is the ledger's part.
+// SetSettings replaces the settings. Clients being worked on are
+// written to by the old ones no more; making the others due is the ledger's part.
 func (r *Reconciler) SetSettings(s Settings) { r.settings.Store(&s) }
 
 // TenantChanged forgets what is known of connections and the API.

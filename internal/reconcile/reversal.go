@@ -101,7 +101,7 @@ func (v *reversal) unpromote() (func(string) error, error) {
 	if before, ok := v.e.Before["token_endpoint_auth_method"].(string); ok {
 		p.TokenEndpointAuthMethod = &before
 	}
-	if before, ok := texts(v.e.Before["grant_types"]); ok {
+	if before, ok := dcr.Texts(v.e.Before["grant_types"]); ok {
 		p.GrantTypes = append([]string{}, before...)
 	}
 	if p.Empty() {
@@ -137,7 +137,7 @@ func (v *reversal) ungrant() (func(string) error, error) {
 	if all, _ := v.e.Before["allow_all_scopes"].(bool); all {
 		return func(id string) error { return v.u.AllowAllScopes(v.ctx, id, g.ID) }, nil
 	}
-	before, ok := texts(v.e.Before["scope"])
+	before, ok := dcr.Texts(v.e.Before["scope"])
 	if !ok {
 		return nil, fmt.Errorf("entry %d does not say which scopes there were", v.e.Seq)
 	}
@@ -194,38 +194,18 @@ func (v *reversal) demote() (func(string) error, error) {
 // equalValues compares a value of the journal, which went through JSON, with one
 // that was just read. Lists are sets.
 func equalValues(a, b any) bool {
-	as, aok := texts(a)
-	bs, bok := texts(b)
+	as, aok := dcr.Texts(a)
+	bs, bok := dcr.Texts(b)
 	if aok && bok {
-		slices.Sort(as)
-		slices.Sort(bs)
-		return slices.Equal(slices.Compact(as), slices.Compact(bs))
+		set := func(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
+		return slices.Equal(set(as), set(bs))
 	}
 	return !aok && !bok && a == b
 }
 
-// texts is a copy of a list of strings, as Auth0 or as JSON brings it.
-func texts(v any) ([]string, bool) {
-	switch v := v.(type) {
-	case []string:
-		return slices.Clone(v), true
-	case []any:
-		all := make([]string, len(v))
-		for i, one := range v {
-			s, ok := one.(string)
-			if !ok {
-				return nil, false
-			}
-			all[i] = s
-		}
-		return all, true
-	}
-	return nil, false
-}
-
 // shown is a value in words, cut.
 func shown(v any) string {
-	if all, ok := texts(v); ok {
+	if all, ok := dcr.Texts(v); ok {
 		if len(all) == 0 {
 			return "(nothing)"
 		}

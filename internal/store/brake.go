@@ -81,16 +81,16 @@ func (s HoldSelector) Matches(h dcr.Hold) bool {
 // Released is what a release came to.
 type Released struct {
 	Holds []dcr.Hold // that were in force, sorted as by Holds
-	// Due clients are looked at now. Unchecked ones wait for a sweep, which the
-	// caller is to ask for: two calls a hundred clients instead of two a client.
+	// Due clients are looked at now. Unchecked ones wait for a sweep, which is
+	// wanted (SweepWanted): two calls a hundred clients instead of two a client.
 	Due, Unchecked int
 }
 
 // Release removes the selected holds, also those whose time is over, so that
 // they count no more. The clients that were blocked by them become due in the
 // urgent class, if they are few; else they are pending, reason unchecked, for a
-// sweep to look at. Interrupted, it leaves clients blocked that the next sweep
-// finds.
+// sweep to look at, which is wanted from then on. Interrupted, it leaves clients
+// blocked that the sweep finds.
 func (l *Ledger) Release(ctx context.Context, s HoldSelector) (Released, error) {
 	var done Released
 	var many bool
@@ -108,7 +108,7 @@ func (l *Ledger) Release(ctx context.Context, s HoldSelector) (Released, error) 
 		}
 		ids, many = covered(done.Holds)
 		if many {
-			return nil
+			return t.wantSweep(l.now())
 		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			due, err := t.lookNow(id, l)

@@ -6,7 +6,8 @@ import (
 )
 
 // SweepWanted is when something last happened that a whole sweep is to see: a
-// connection or an API was edited, or the desired state changed. Zero means
+// connection or an API was edited, the desired state changed, or many clients are
+// held no more. Zero means
 // never. It is kept with what happened, so that no crash can part them.
 func (l *Ledger) SweepWanted(ctx context.Context) (at time.Time, err error) {
 	err = l.view(ctx, func(t tx) error {
