@@ -103,7 +103,7 @@ func describeHoldSet(set api.HoldSet) string {
 	if h.Scope == dcr.HoldAll {
 		return fmt.Sprintf(`Everything is held, %s.
 grantd writes to no client. Those that register are recorded and wait: nobody
-can log in through them. Those that are ready stay as they are.
+can log in through them. Those that are ready go on working, shown as blocked.
 To undo it: grantd hold release
 `, until)
 	}
