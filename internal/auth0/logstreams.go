@@ -4,16 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-)
 
-// LogStream is a log stream of the tenant, without what opens the door at its
-// other end.
-type LogStream struct {
-	ID, Name string
-	Type     string // http is a webhook
-	Status   string // active, paused or suspended
-	Endpoint string // scheme, host and path of type http; empty of others
-}
+	"grantd/internal/dcr"
+)
 
 // wireLogStream is all that is read of a stream: sinks hold secrets.
 // https://auth0.com/docs/api/management/v2/log-streams/get-log-streams
@@ -30,7 +23,7 @@ type wireLogStream struct {
 // LogStreams lists the tenant's log streams. It can be done without: where
 // read:log_streams is missing no token is spent on that. Entries that cannot be
 // read are left out.
-func (c *Client) LogStreams(ctx context.Context) ([]LogStream, error) {
+func (c *Client) LogStreams(ctx context.Context) ([]dcr.LogStream, error) {
 	body, err := c.get(ctx, opListLogStreams, "/log-streams", nil)
 	if err != nil {
 		return nil, err
@@ -42,8 +35,8 @@ func (c *Client) LogStreams(ctx context.Context) ([]LogStream, error) {
 	if err := unmarshal(body, &items, "list"); err != nil {
 		return nil, badResponse(opListLogStreams, err)
 	}
-	return translate(items, func(w *wireLogStream) (LogStream, bool) {
-		s := LogStream{
+	return translate(items, func(w *wireLogStream) (dcr.LogStream, bool) {
+		s := dcr.LogStream{
 			ID: w.ID, Name: clean(string(w.Name), maxMessage),
 			Type: clean(string(w.Type), maxCode), Status: clean(string(w.Status), maxCode),
 		}

@@ -28,12 +28,12 @@ func TestLogStreams(t *testing.T) {
 		Authorization: "Bearer s3cret-token", Headers: map[string]string{"X-Key": "s3cret-header"},
 		Delivery: tenantsim.Delivery{Manual: true},
 	})
-	want := auth0.LogStream{ID: s.ID(), Name: "webhook", Type: "http", Endpoint: "https://hook.example:8443/auth0-log%20webhook"}
+	want := dcr.LogStream{ID: s.ID(), Name: "webhook", Type: "http", Endpoint: "https://hook.example:8443/auth0-log%20webhook"}
 	for status, change := range map[string]func(){"active": s.Resume, "paused": s.Pause, "suspended": s.Suspend} {
 		change()
 		want.Status = status
 		got, err := c.LogStreams(t.Context())
-		if diff := cmp.Diff([]auth0.LogStream{want}, got); diff != "" || err != nil {
+		if diff := cmp.Diff([]dcr.LogStream{want}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		if shown := fmt.Sprintf("%+v", got); strings.Contains(shown, "s3cret") {
@@ -53,7 +53,7 @@ func TestOtherLogStreams(t *testing.T) {
 		{"id":"../s3cret"}, {"id":7}, {"id":"lst_6","sink":"s3cret"}, null, 7, "s3cret", []
 	]`
 	got, err := open(t, &stub{API: always(200, answer), scope: allScope + " read:log_streams"}).LogStreams(t.Context())
-	if diff := cmp.Diff([]auth0.LogStream{
+	if diff := cmp.Diff([]dcr.LogStream{
 		{ID: "lst_1", Name: "splunk", Type: "splunk", Status: "active"},
 		{ID: "lst_2", Name: "a[31m b", Type: "http", Status: "suspended"},
 		{ID: "lst_3", Type: "http"},

@@ -21,14 +21,33 @@ const (
 	LogJSON LogFormat = "json"
 )
 
+// TenantPlan is an Auth0 subscription. What each allows is in
+// https://auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy
+type TenantPlan string
+
+// The subscriptions.
+const (
+	PlanFree         TenantPlan = "free"
+	PlanEssentials   TenantPlan = "essentials"
+	PlanProfessional TenantPlan = "professional"
+	PlanEnterprise   TenantPlan = "enterprise"
+)
+
+// TenantPlans are all subscriptions, the smaller first.
+func TenantPlans() []TenantPlan {
+	return []TenantPlan{PlanFree, PlanEssentials, PlanProfessional, PlanEnterprise}
+}
+
 // Config is a valid configuration. It is not changed once loaded, and prints
 // without its secrets.
 type Config struct {
-	Domain       string  // MGMT_DOMAIN: a host in lower case, with a port only beside GRANTD_MGMT_URL
-	ClientID     string  // MGMT_CLIENT_ID
-	ClientSecret Secret  // MGMT_CLIENT_SECRET
-	MgmtURL      string  // GRANTD_MGMT_URL: https://host[:port], no slash at the end
-	MgmtRPS      float64 // GRANTD_MGMT_RPS: calls a second; 0 is learned
+	Domain       string     // MGMT_DOMAIN: a host in lower case, with a port only beside GRANTD_MGMT_URL
+	ClientID     string     // MGMT_CLIENT_ID
+	ClientSecret Secret     // MGMT_CLIENT_SECRET
+	MgmtURL      string     // GRANTD_MGMT_URL: https://host[:port], no slash at the end
+	MgmtRPS      float64    // GRANTD_MGMT_RPS: calls a second; 0 is learned
+	TenantPlan   TenantPlan // GRANTD_PLAN; empty is not known
+	SetupToken   Secret     // GRANTD_SETUP_TOKEN: for grantd setup alone
 
 	Audience        string               // OAUTH_AUDIENCE, byte for byte
 	ToolScopes      []string             // TOOL_SCOPES, sorted, each once
@@ -51,6 +70,7 @@ type Config struct {
 	WebhookPath           string // GRANTD_WEBHOOK_PATH: begins with a slash
 
 	Listen      string // GRANTD_LISTEN: host:port
+	PublicURL   string // GRANTD_PUBLIC_URL: https://host[:port], no slash at the end, or empty
 	AdminListen string // GRANTD_ADMIN_LISTEN: host:port; empty when off
 	AdminToken  Secret // GRANTD_ADMIN_TOKEN
 
@@ -62,6 +82,8 @@ type Config struct {
 
 	PollSchedule  string // GRANTD_POLL_SCHEDULE: a spec cron.ParseStandard takes, or Off
 	SweepSchedule string // GRANTD_SWEEP_SCHEDULE: the same
+
+	NotifyURL Secret // GRANTD_NOTIFY_URL: a URL, or unset
 
 	LogFormat LogFormat  // GRANTD_LOG_FORMAT
 	LogLevel  slog.Level // GRANTD_LOG_LEVEL

@@ -22,6 +22,9 @@ func WriteEnvExample(w io.Writer) error {
 	comment(b, "The values without a # before them are needed. This file is printed from the table that reads the variables; docs/configuration.md has it as tables.")
 	group := ""
 	for _, v := range Variables() {
+		if v.Group == groupSetup {
+			continue // it has no place in the daemon's env file
+		}
 		if v.Group != group {
 			group = v.Group
 			fmt.Fprintf(b, "\n\n# ---- %s %s\n", group, strings.Repeat("-", width-8-len(group)))

@@ -98,6 +98,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"GRANTD_MGMT_URL", "http://auth0.example.com", "use https"},
 		{"GRANTD_MGMT_URL", "https://auth0.example.com/api/v2", "something after the host"},
 		{"GRANTD_MGMT_URL", "auth0.example.com", "not the URL of a server"},
+		{"GRANTD_PUBLIC_URL", "https://grantd.example.com/auth0-log-webhook", "something after the host"},
+		{"GRANTD_PLAN", "pro", "professional"},
 		{"GRANTD_MGMT_URL", "ftp://auth0.example.com", "not an https URL"},
 		{"GRANTD_MGMT_URL", "https://auth0.example.com:0", "not the URL of a server"},
 		{"TOOL_SCOPES_FILE", "~/scopes", "only a shell expands"},
@@ -121,6 +123,27 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("the line is about %s", name)
 			}
 		})
+	}
+}
+
+// What is wrong with an address that is a secret is said without showing it.
+func TestNotifyURL(t *testing.T) {
+	for value, want := range map[string]string{
+		"hooks.example.com/T0/s3cret":            "is not a URL",
+		"http://hooks.example.com/T0/s3cret":     "plain http",
+		"ftp://hooks.example.com/T0/s3cret":      "not an https URL",
+		"https://me:s3cret@hooks.example.com/":   "user name",
+		"https://hooks.example.com/T0/#s3cret":   "fragment",
+		"https://hooks.example.com:99999/s3cret": "is not a URL",
+	} {
+		lines := failures(t, append(good(), "GRANTD_NOTIFY_URL="+value), nil)
+		if len(lines) != 1 || !strings.Contains(lines[0], want) || strings.Contains(lines[0], "s3cret") {
+			t.Errorf("%s: got %q, want one line with %q and no secret", value, lines, want)
+		}
+	}
+	c, _ := load(t, append(good(), "GRANTD_NOTIFY_URL= http://127.0.0.1:9/x?y "), nil)
+	if c.NotifyURL.Reveal() != "http://127.0.0.1:9/x?y" {
+		t.Error("an address on this machine was not taken as it is")
 	}
 }
 

@@ -113,6 +113,7 @@ func TestLoadDefaults(t *testing.T) {
 		"GRANTD_STATE_DIR":  "/home/me/.local/state/grantd",
 		"GRANTD_SOCKET":     "/home/me/.local/state/grantd/grantd.sock",
 		"GRANTD_LOG_FORMAT": "text", "GRANTD_LOG_LEVEL": "info", "GRANTD_MGMT_RPS": "learned",
+		"GRANTD_PLAN": "guessed", "GRANTD_PUBLIC_URL": "", "GRANTD_NOTIFY_URL": "[unset]", "GRANTD_SETUP_TOKEN": "[unset]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

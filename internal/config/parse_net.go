@@ -141,3 +141,22 @@ func parseWebhookPath(raw string) (string, error) {
 	}
 	return s, nil
 }
+
+// parseNotifyURL takes an https address with any path and query, for secrets
+// stand there. What is wrong with it is said without showing it.
+func parseNotifyURL(raw string) (string, error) {
+	const hint = "copy the whole address of the incoming webhook"
+	s := strings.TrimSpace(raw)
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Host == "", !isHost(strings.ToLower(u.Hostname())), u.Port() != "" && !isPort(u.Port()):
+		return "", wrong(hint, "is not a URL")
+	case u.User != nil, u.Fragment != "":
+		return "", wrong(hint, "has a user name or a fragment in it")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "", wrong("use https; plain http would show the address to the network", "is plain http to another machine")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", wrong(hint, "is not an https URL")
+	}
+	return s, nil
+}

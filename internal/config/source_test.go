@@ -20,6 +20,10 @@ func TestSecretWays(t *testing.T) {
 		if !v.Secret {
 			continue
 		}
+		secret := secret
+		if v.Name == "GRANTD_NOTIFY_URL" {
+			secret = "https://hooks.example.com/" + secret
+		}
 		credential := "/creds/" + strings.ToLower(v.Name)
 		tests := []struct {
 			env   []string

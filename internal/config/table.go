@@ -15,14 +15,16 @@ const (
 	groupFeeds   = "How grantd hears of clients"
 	groupListen  = "Listeners"
 	groupState   = "State"
+	groupNotify  = "Notifications"
 	groupOutput  = "Logs and limits"
+	groupSetup   = "For grantd setup alone"
 )
 
 // Variables is the table of variables, in the order of the documentation.
 func Variables() []Variable {
 	var all []Variable
 	for _, group := range [][]Variable{tenantVariables(), desiredVariables(), policyVariables(),
-		feedVariables(), listenVariables(), stateVariables(), outputVariables()} {
+		feedVariables(), listenVariables(), stateVariables(), notifyVariables(), outputVariables(), setupVariables()} {
 		all = append(all, group...)
 	}
 	return all
@@ -58,6 +60,19 @@ func tenantVariables() []Variable {
 					return "", nil // reported already
 				}
 				return "https://" + c.Domain, nil
+			}
+			return v
+		}(),
+		func() Variable {
+			v := text(Variable{
+				Name: "GRANTD_PLAN", Group: groupTenant, Computed: "guessed from the tenant's rate limit", Example: "essentials",
+				Help: "The tenant's Auth0 subscription: free, essentials, professional or enterprise. Auth0 does not tell, and it says how many applications and grants the tenant may have, of which every client that registers takes one.",
+			}, func(c *Config) *TenantPlan { return &c.TenantPlan }, oneOf(TenantPlans()...))
+			v.show = func(c *Config) string {
+				if c.TenantPlan == "" {
+					return "guessed"
+				}
+				return string(c.TenantPlan)
 			}
 			return v
 		}(),
@@ -169,6 +184,10 @@ func listenVariables() []Variable {
 			Name: "GRANTD_LISTEN", Group: groupListen, Default: "127.0.0.1:8080", Restart: true, Example: "0.0.0.0:8080",
 			Help: "Address of the public listener, for the webhook and health. Auth0 delivers to public HTTPS only, so there is a proxy with a certificate in front of it.",
 		}, func(c *Config) *string { return &c.Listen }, parseAddress),
+		text(Variable{
+			Name: "GRANTD_PUBLIC_URL", Group: groupListen, Example: "https://grantd.example.com",
+			Help: "The address by which Auth0 reaches the public listener: https, the host and, if need be, a port. grantd doctor tries it, and grantd setup gives it to the log stream; nothing else needs it.",
+		}, func(c *Config) *string { return &c.PublicURL }, parseBaseURL),
 		listenOff(Variable{
 			Name: "GRANTD_ADMIN_LISTEN", Group: groupListen, Default: "127.0.0.1:8081", Restart: true,
 			Help: "Address of the read-only admin listener: JSON API and metrics. off disables it. An address that other machines can reach needs GRANTD_ADMIN_TOKEN.",
@@ -204,6 +223,28 @@ func stateVariables() []Variable {
 			Help: "How much disk the journal may take, in MiB. Beyond it the oldest entries are forgotten.",
 		}, func(c *Config) *int { return &c.JournalMaxMiB }, 1_000_000),
 	}
+}
+
+func notifyVariables() []Variable {
+	v := hidden(Variable{
+		Name: "GRANTD_NOTIFY_URL", Group: groupNotify,
+		Help: "Where to post a line, as JSON that Slack and what is compatible with it take, when a client becomes ready for the first time, is blocked or is refused, when a hold is set, when somebody undoes grantd's changes again and again, when the log stream stops, and when four fifths of the tenant's applications or grants are taken. Such an address is a secret. https, or plain http for this machine only. Not set is none.",
+	}, func(c *Config) *Secret { return &c.NotifyURL }, 1)
+	v.parse = func(c *Config, raw string) error {
+		s, err := parseNotifyURL(raw)
+		if err == nil {
+			c.NotifyURL = NewSecret(s)
+		}
+		return err
+	}
+	return []Variable{v}
+}
+
+func setupVariables() []Variable {
+	return []Variable{hidden(Variable{
+		Name: "GRANTD_SETUP_TOKEN", Group: groupSetup,
+		Help: "A Management API token of your own for grantd setup, which may change more than the daemon ever should. Make one when you need it and throw it away; it does not belong into the daemon's env file, and the daemon does not use it.",
+	}, func(c *Config) *Secret { return &c.SetupToken }, 1)}
 }
 
 func outputVariables() []Variable {

@@ -111,20 +111,3 @@ type Grant struct {
 	Scopes         []string
 	AllowAllScopes bool // every scope of the API, present and future; Scopes is then empty
 }
-
-// Connection is a source of users, such as google-oauth2.
-type Connection struct {
-	ID   string
-	Name string
-	// DomainLevel connections are open to every third-party client of the
-	// tenant; they are the only ones that strict clients can use.
-	// https://auth0.com/docs/authenticate/identity-providers/promote-connections-to-domain-level
-	DomainLevel bool
-}
-
-// API is a resource server, the audience of a grant.
-type API struct {
-	ID         string
-	Identifier string
-	Scopes     []string // the scopes it defines, in Auth0's order
-}
