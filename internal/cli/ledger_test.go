@@ -128,7 +128,8 @@ func waiting(made time.Time, base func(id, name string, p dcr.Phase) dcr.Record)
 		return c
 	}
 	fighting := stopped("tpc_fighting", dcr.Fighting, "application Terraform000 undoes the step grant again and again; grantd leaves it alone until 15:04:05 UTC on 2 Jan")
-	held := stopped("tpc_held", dcr.Held, "a hold keeps grantd from writing until it is released")
+	held := stopped("tpc_held", dcr.Held, "the application's metadata has grantd=off, so it is left alone; take grantd out of it")
+	held.Attempts = 1
 	due := func(id string, r dcr.Reason) dcr.Record {
 		c := base(id, "ChatGPT", dcr.Pending)
 		c.Reason, c.NextAttemptAt, c.Class = r, time.Now().Add(time.Hour), dcr.Background

@@ -127,9 +127,9 @@ func explain(r dcr.Reason, message string) []string {
 
 // fixInMessage reports whether messages of the reason say what to do: those of
 // a blocked client do, but for what ends by itself, and so do those about a
-// grant that holds.
+// grant that holds. No command releases a client that is held by its metadata.
 func fixInMessage(info dcr.ReasonInfo) bool {
-	return info.Where == "phase blocked" || info.Where == "condition"
+	return info.Where == "phase blocked" || info.Where == "condition" || info.Reason == dcr.Held
 }
 
 func reasonInfo(r dcr.Reason) dcr.ReasonInfo {
@@ -186,7 +186,7 @@ func (s sheet) history(c api.Client) {
 	s.when("first ready", c.ReadyAt, took)
 	s.when("checked", c.LastCheckedAt, "")
 	attempt := ""
-	if c.Attempts > 0 {
+	if c.Attempts > 0 && c.Reason != dcr.Held { // to be held is no failure
 		attempt = fmt.Sprintf("after %d failures in a row", c.Attempts)
 		if c.Attempts == 1 {
 			attempt = "after a failure"
