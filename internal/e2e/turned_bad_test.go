@@ -85,4 +85,8 @@ func TestRevoked(t *testing.T) {
 		}
 	}
 	w.await(first, "refused")
+	if out, code := w.run("hold", "release", first); code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	w.eventually("the scopes are gone again", func() bool { return w.asDesired(first) })
 }

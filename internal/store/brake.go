@@ -163,10 +163,12 @@ func covered(holds []dcr.Hold) (ids map[string]bool, many bool) {
 }
 
 // lookNow makes a client due that a hold kept from what it needs, for somebody
-// may be waiting. It returns how many that are.
+// may be waiting, or from losing the scopes that it had before it was refused.
+// It returns how many that are.
 func (t tx) lookNow(id string, l *Ledger) (int, error) {
 	r, err := t.recordIfAny(id)
-	if err != nil || r.Phase != dcr.Blocked && r.Phase != dcr.Pending {
+	revocable := r.Phase == dcr.Refused && !r.ReadyAt.IsZero()
+	if err != nil || r.Phase != dcr.Blocked && r.Phase != dcr.Pending && !revocable {
 		return 0, err
 	}
 	was := r

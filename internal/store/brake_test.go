@@ -187,6 +187,19 @@ func TestReleaseFew(t *testing.T) {
 	diff(t, release(t, l, store.HoldSelector{All: true}), store.Released{}) // nothing more
 }
 
+// A client that was ready before it was refused may have scopes to lose, which
+// a hold kept for it.
+func TestReleaseTurnedBad(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("bad", "log1"))
+	settle(t, l, "bad", dcr.Refused, func(r *dcr.Record) { r.ReadyAt = c.at })
+	setHolds(t, l, holdClient("bad"))
+	diff(t, release(t, l, store.HoldSelector{ClientID: "bad"}).Due, 1)
+	diff(t, dueOf(t, l, dcr.Urgent, c.at), []string{"bad"})
+	diff(t, client(t, l, "bad").Phase, dcr.Refused)
+}
+
 // Many that are released are left to a sweep, also those that no list shows and
 // those that were not yet shown as held; who waits for another reason still
 // does.

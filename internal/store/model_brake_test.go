@@ -38,7 +38,8 @@ func (m *model) release(s store.HoldSelector) (done store.Released) {
 	}
 	if !everybody {
 		done.Due = m.requeue(dcr.Urgent, dcr.Cause{Feed: dcr.FeedCommand}, func(r dcr.Record) bool {
-			return named[r.ClientID] && (r.Phase == dcr.Blocked || r.Phase == dcr.Pending)
+			turnedBad := r.Phase == dcr.Refused && !r.ReadyAt.IsZero()
+			return named[r.ClientID] && (r.Phase == dcr.Blocked || r.Phase == dcr.Pending || turnedBad)
 		})
 		return done
 	}
