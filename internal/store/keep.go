@@ -23,9 +23,12 @@ const (
 
 // newerSchema says what to do with a ledger of a newer grantd.
 func newerSchema(path string, is, known int) error {
-	return fmt.Errorf("%w: its schema is %d, this grantd knows %d; install the newer grantd again, or, to give up what "+
-		"the newer one did, restore the copy from before the upgrade: grantd ledger restore %s%s%d",
-		ErrNewerSchema, is, known, path, schemaMark, known)
+	err := fmt.Errorf("%w: its schema is %d, this grantd knows %d; install the newer grantd again", ErrNewerSchema, is, known)
+	before := fmt.Sprintf("%s%s%d", path, schemaMark, known)
+	if _, missing := os.Stat(before); missing != nil {
+		return err
+	}
+	return fmt.Errorf("%w, or, to give up what the newer one did, restore the copy from before the upgrade: grantd ledger restore %s", err, before)
 }
 
 // keepCopy copies the ledger to path.schema-N, complete and synced when it
