@@ -104,7 +104,7 @@ func printChecked(w io.Writer, p painter, c checked) error {
 			}
 		}
 		b.WriteByte('\n')
-		say(&b, p, plain, "Put a backup back with grantd ledger restore FILE, or set the file aside with grantd ledger rebuild --force: the next start makes a new ledger from the tenant.")
+		say(&b, p, plain, "Put a backup back with grantd ledger restore FILE, or set the file aside with grantd ledger rebuild: the next start makes a new ledger from the tenant.")
 	}
 	for _, n := range c.Notes {
 		say(&b, p, notice, "Note: "+printable(cut(n, 500)))

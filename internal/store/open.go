@@ -212,8 +212,12 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 	return db, err
 }
 
-// openBolt opens the file, checks that it is whole and sorts the errors.
+// openBolt opens the file, checks that it is whole and sorts the errors. An
+// empty one is as good as none to a writer; a reader finds nothing in it.
 func openBolt(path string, readOnly bool) (db *bolt.DB, err error) {
+	if info, err := os.Lstat(path); readOnly && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrCorrupt)
+	}
 	var file *os.File
 	err = guard(func() (err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{
