@@ -62,7 +62,7 @@ configuration, or the backup is of another tenant or audience.`,
 }
 
 func (a *app) restore(cmd *cobra.Command, file string) error {
-	path, err := a.idleLedger(cmd.Context())
+	path, err := a.idleLedger(cmd.Context(), true)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ configuration.`,
 		Example: "  sudo systemctl stop grantd\n  sudo grantd ledger compact\n  sudo systemctl start grantd",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := a.idleLedger(cmd.Context())
+			path, err := a.idleLedger(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ or configuration.`,
 		Example: "  sudo systemctl stop grantd\n  sudo grantd ledger rebuild\n  sudo systemctl start grantd\n  grantd plan\n  grantd sync --adopt",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := a.idleLedger(cmd.Context())
+			path, err := a.idleLedger(cmd.Context(), false)
 			if err != nil {
 				return err
 			}

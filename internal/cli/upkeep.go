@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,8 +37,9 @@ what a command replaces is kept beside the ledger under another name.`,
 
 // ledgerPlace is where the ledger is that a command is about.
 type ledgerPlace struct {
-	socket string // of the running daemon; empty: none runs
-	path   string // of the file when none runs
+	socket string   // of the running daemon; empty: none runs
+	path   string   // of the file when none runs
+	none   []string // where it was looked for, when there is no file
 }
 
 // ledgerPlace finds the running daemon or the ledger's file, which need not be
@@ -56,11 +58,31 @@ func (a *app) ledgerPlace(ctx context.Context) (ledgerPlace, error) {
 			return ledgerPlace{path: path}, nil
 		}
 	}
-	return ledgerPlace{path: filepath.Join(at.dirs[0], "grantd.db")}, nil
+	return ledgerPlace{path: filepath.Join(at.dirs[0], "grantd.db"), none: at.dirs}, nil
 }
 
-// idleLedger is the path of a ledger that no daemon has open.
-func (a *app) idleLedger(ctx context.Context) (string, error) {
+// newPlace is the directory for a ledger where there is none, of those in which
+// it could be. Root, who says nothing, may mean the service's or its own.
+func newPlace(dirs []string, root bool) (string, error) {
+	if len(dirs) == 1 || !root {
+		return dirs[0], nil
+	}
+	var there []string
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err == nil {
+			there = append(there, dir)
+		}
+	}
+	if len(there) == 1 {
+		return there[0], nil
+	}
+	return "", usageError{fmt.Errorf("there is no ledger yet, neither in %s; say where it shall be: GRANTD_STATE_DIR, in the environment or in --env-file",
+		strings.Join(dirs, " nor in "))}
+}
+
+// idleLedger is the path of a ledger that no daemon has open; with create also
+// of one that is not there yet.
+func (a *app) idleLedger(ctx context.Context, create bool) (string, error) {
 	at, err := a.ledgerPlace(ctx)
 	if err != nil {
 		return "", err
@@ -68,10 +90,16 @@ func (a *app) idleLedger(ctx context.Context) (string, error) {
 	if at.socket != "" {
 		return "", fmt.Errorf("a daemon runs on this ledger: %s", stopFirst)
 	}
-	if _, err := store.SecureDir(filepath.Dir(at.path), false); err != nil {
+	dir := filepath.Dir(at.path)
+	if create && at.none != nil {
+		if dir, err = newPlace(at.none, os.Geteuid() == 0); err != nil {
+			return "", err
+		}
+	}
+	if _, err := store.SecureDir(dir, false); err != nil {
 		return "", err
 	}
-	return at.path, nil
+	return filepath.Join(dir, filepath.Base(at.path)), nil
 }
 
 const stopFirst = "stop it first, with sudo systemctl stop grantd, and then run this again"
