@@ -153,7 +153,7 @@ func Reasons() []ReasonInfo {
 		{InternalError, failure, "A defect in grantd; the log has the details.", "Please report it."},
 
 		{ManagementFailing, health, "No Management API call has succeeded for 5 minutes while trying.", "See last_error."},
-		{LedgerUnavailable, health, "The ledger cannot be written.", "Check the disk and the permissions of the state directory."},
+		{LedgerUnavailable, health, "The ledger cannot be written.", "Check the disk and the permissions of the state directory; grantd ledger check says whether the file is sound."},
 		{ClientsBlocked, health, "At least one client is blocked.", "grantd clients list --phase blocked"},
 		{PollFailing, health, "The last polls of the tenant log failed.", "See the log."},
 		{PollUnauthorized, health, "The poll needs read:logs.", "Grant read:logs under Applications → APIs → Auth0 Management API → Machine to Machine Applications."},
