@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,6 +47,34 @@ func simulated(t *testing.T, o tenantsim.Options, change ...func(*auth0.Options)
 	}
 	t.Cleanup(c.Close)
 	return tenant, c, registered.ID
+}
+
+// A call that is given up because another one failed says nothing of Auth0, and
+// is not that other failure again.
+func TestGivenUp(t *testing.T) {
+	calls := make(chan auth0.CallInfo, 1)
+	tenant, c, id := simulated(t, tenantsim.Options{}, func(o *auth0.Options) {
+		o.OnCall = func(i auth0.CallInfo) {
+			if i.Op != "get_token" {
+				calls <- i
+			}
+		}
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if !strings.HasPrefix(r.URL.Path, "/api/v2/clients") {
+			return tenantsim.Fault{}
+		}
+		cancel(fmt.Errorf("get the other: %w", auth0.ErrNotFound))
+		return tenantsim.Fault{Kind: tenantsim.Timeout}
+	})
+	_, err := c.Client(ctx, id)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, auth0.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+	if i := <-calls; i.Err == nil || !errors.Is(i.Err, context.Canceled) || i.Err.Reason != dcr.Timeout {
+		t.Errorf("noted as %+v", i.Err)
+	}
 }
 
 // Everything that is needed for one client, over HTTP.

@@ -139,7 +139,7 @@ func (t *transport) exchange(req *http.Request, op string, m mask) (*http.Respon
 func (t *transport) roundTrip(req *http.Request, op string, m mask) (*http.Response, *Error) {
 	resp, err := t.http.Do(req)
 	if err != nil {
-		return nil, transportError(op, err)
+		return nil, transportError(op, givenUp(req.Context(), err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 
@@ -156,7 +156,7 @@ func (t *transport) roundTrip(req *http.Request, op string, m mask) (*http.Respo
 		err = errNotJSON // the SDK panics on null where it expects a list
 	}
 	if err != nil {
-		failed := transportError(op, fmt.Errorf("read answer: %w", err))
+		failed := transportError(op, fmt.Errorf("read answer: %w", givenUp(req.Context(), err)))
 		failed.Status = resp.StatusCode
 		if failed.Reason != dcr.Timeout {
 			failed.Reason = dcr.BadResponse // it answered, only not to the end
@@ -165,6 +165,16 @@ func (t *transport) roundTrip(req *http.Request, op string, m mask) (*http.Respo
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// givenUp is why a request failed, when its context had ended that. net/http then
+// returns the cause, which can be the failure of another call that this one was
+// made together with, and would count twice.
+func givenUp(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		return ended
+	}
+	return err
 }
 
 // newHTTPClient returns an HTTP client that follows no redirect (an API has
