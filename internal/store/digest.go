@@ -22,8 +22,10 @@ func (l *Ledger) Digest(ctx context.Context) (string, error) {
 // record that was not checked against it becomes pending, for a sweep to check;
 // their number is returned. It makes nobody due: what was due or planned stays
 // so. It gives new sequence numbers, so that outcomes of the old state do not
-// settle. A sweep is wanted from then on. Left alone are records that are gone, and refused ones that no sweep
-// could see.
+// settle: those of clients that are due too, whatever they were checked against,
+// for a worker may be at them, and by the state between two that are the same. A
+// sweep is wanted from then on. Left alone are records that are gone, and refused
+// ones that no sweep could see.
 //
 // It takes several transactions and stores the digest in the last: when it was
 // interrupted, it is called again and goes on.
@@ -38,7 +40,8 @@ func (l *Ledger) SetDigest(ctx context.Context, digest string) (unchecked int, e
 		return 0, fmt.Errorf("set digest: %w", err)
 	}
 	match := func(r dcr.Record) bool {
-		return r.Phase != dcr.Gone && r.Digest != digest && (r.Phase != dcr.Refused || r.Listed())
+		other := r.Digest != digest || isDue(r, l.now())
+		return r.Phase != dcr.Gone && other && (r.Phase != dcr.Refused || r.Listed())
 	}
 	unchecked, err = l.edit(ctx, "", match, func(t tx, r *dcr.Record) (err error) {
 		// What still waits for its turn, or for its first check, does so for the

@@ -29,7 +29,10 @@ func (m *model) setDigest(digest string) (n int) {
 		return 0
 	}
 	m.digest = digest
-	for _, id := range m.ids(func(r dcr.Record) bool { return r.Phase != dcr.Gone && r.Digest != digest }) {
+	for _, id := range m.ids(func(r dcr.Record) bool {
+		due := !r.NextAttemptAt.IsZero() && !r.NextAttemptAt.After(m.clock.at)
+		return r.Phase != dcr.Gone && (r.Digest != digest || due)
+	}) {
 		r := m.records[id]
 		if r.Phase == dcr.Refused && !r.LastCheckedAt.IsZero() && r.SecurityMode == "" {
 			continue

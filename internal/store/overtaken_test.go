@@ -3,6 +3,7 @@ package store
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"grantd/internal/dcr"
 )
@@ -35,5 +36,47 @@ func TestSaveOfOvertakenWrites(t *testing.T) {
 		if due := !r.NextAttemptAt.IsZero(); err != nil || due == (id == "tpc_looked") {
 			t.Errorf("%s: due %v, %v", id, due, err)
 		}
+	}
+}
+
+// A desired state that was in force only for a while settles nothing after it:
+// neither a client that had been checked against the one that is in force again,
+// and that a worker is at.
+func TestSaveByStateOfAWhile(t *testing.T) {
+	l, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "grantd.db"), Tenant: "t", Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := l.SetDigest(t.Context(), "lasting"); err != nil {
+		t.Fatal(err)
+	}
+	r := dcr.Record{ClientID: "tpc_a", Phase: dcr.Ready, Seq: 1, Digest: "lasting", SecurityMode: dcr.Strict, LastCheckedAt: time.Now()}
+	if err := l.update(t.Context(), func(t tx) error { return t.put(dcr.Record{}, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.SetDigest(t.Context(), "brief"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = l.Client(t.Context(), "tpc_a"); err != nil {
+		t.Fatal(err)
+	}
+	if seqs, err := l.SaveSwept(t.Context(), []Swept{{Record: r, ObservedAt: time.Now(), Due: true}}); err != nil || seqs[0] == 0 {
+		t.Fatal(seqs, err)
+	}
+	working, err := l.Client(t.Context(), "tpc_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.SetDigest(t.Context(), "lasting"); err != nil {
+		t.Fatal(err)
+	}
+	working.Phase, working.Digest, working.NextAttemptAt = dcr.Ready, "brief", time.Time{}
+	settled, err := l.Save(t.Context(), dcr.Outcome{Record: working, Changes: []dcr.Change{{Step: dcr.StepGrant}}})
+	if err != nil || settled {
+		t.Errorf("what the state of a while brought settled (%v), %v", settled, err)
+	}
+	if r, err = l.Client(t.Context(), "tpc_a"); err != nil || r.NextAttemptAt.IsZero() {
+		t.Errorf("nobody looks again: %+v, %v", r, err)
 	}
 }
