@@ -133,6 +133,26 @@ func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
 	return nil
 }
 
+// besidePersons are those of the holds in whose place no person's is in force:
+// one set by grantd would be released with others of its reason, or end by itself.
+func (t tx) besidePersons(holds []dcr.Hold, now time.Time) (rest []dcr.Hold, err error) {
+	for _, h := range holds {
+		v := t.holds().Get(holdKey(h))
+		if v == nil {
+			rest = append(rest, h)
+			continue
+		}
+		there, err := decodeHold(holdKey(h), v)
+		if err != nil {
+			return nil, err
+		}
+		if person := there.Reason == dcr.Held || there.Reason == dcr.Reverted; !person || !there.Active(now) {
+			rest = append(rest, h)
+		}
+	}
+	return rest, nil
+}
+
 // makeRoom forgets holds whose time is long over and, when so many more would be
 // too many, the one that ends first. Holds without an end stay. It returns how
 // many were forgotten.

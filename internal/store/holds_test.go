@@ -147,3 +147,29 @@ func TestHoldsBound(t *testing.T) {
 		t.Errorf("%d are kept; the one on all: %v, the newest: %v", len(kept), kept[""], kept["tpc_-2"])
 	}
 }
+
+// What a worker sets of itself takes the place of no hold that a person set while
+// it was at the client: that would go with the others of its reason, or in time.
+func TestSaveKeepsHoldsOfPersons(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("tpc_a", "log-1"))
+	working := client(t, l, "tpc_a")
+	person := holdClient("tpc_a")
+	undone := dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepDomainLevel, Reason: dcr.Reverted}
+	over := dcr.Hold{Scope: dcr.HoldField, ClientID: "tpc_a", Field: dcr.StepGrant, Reason: dcr.Held, Until: c.at.Add(time.Minute)}
+	setHolds(t, l, person, undone, over)
+	c.advance(time.Hour)
+	storm, fight, again := person, undone, over
+	storm.Reason = dcr.RegistrationStorm
+	fight.Reason, fight.Until = dcr.Fighting, c.at.Add(10*time.Minute)
+	again.Reason, again.Until = dcr.Fighting, c.at.Add(10*time.Minute)
+	if _, err := l.Save(t.Context(), dcr.Outcome{Record: working, Holds: []dcr.Hold{storm, fight, again}}); err != nil {
+		t.Fatal(err)
+	}
+	holds, err := l.Holds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, holds, []dcr.Hold{person, undone, again})
+}

@@ -15,7 +15,8 @@ import (
 // was made due again since the record was read: what was observed is kept, but
 // the record stays due, for the newer cause. It returns ErrNotFound for a
 // client without a record. The changes are journalled in all three cases,
-// since they were made, and the holds are set.
+// since they were made, and the holds are set, but in place of none that a person
+// set meanwhile.
 func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err error) {
 	if err := errors.Join(validate(o.Record), validateHolds(o.Holds)); err != nil {
 		return false, fmt.Errorf("save: %w", err)
@@ -24,7 +25,11 @@ func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err err
 	var missing error
 	err = l.update(ctx, func(t tx) error {
 		settled, missing = false, nil
-		if err := errors.Join(t.addChanges(o, now), t.putHolds(o.Holds, now)); err != nil {
+		holds, err := t.besidePersons(o.Holds, now)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(t.addChanges(o, now), t.putHolds(holds, now)); err != nil {
 			return err
 		}
 		stored, err := t.writable(o.Record.ClientID, now)
