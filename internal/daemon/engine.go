@@ -49,9 +49,10 @@ type Engine struct {
 	metrics    *metrics.Metrics
 	broker     *http.Broker
 
-	desiring sync.Mutex // held while a desired state is put in force
-	serving  bool       // a daemon: the loop is running
-	scratch  string     // a folder to remove in the end; empty: none
+	desiring  sync.Mutex // held while a desired state is put in force
+	reverting sync.Mutex // held while a change is undone: one that cannot be takes back its hold, and no other's
+	serving   bool       // a daemon: the loop is running
+	scratch   string     // a folder to remove in the end; empty: none
 
 	stopping context.Context // ends when commands are to end
 	stop     context.CancelFunc

@@ -20,6 +20,8 @@ func (e *Engine) Revert(ctx context.Context, seq uint64, dryRun bool) (http.Reve
 	if e.serving {
 		e.unguard(ctx)
 	}
+	e.reverting.Lock()
+	defer e.reverting.Unlock()
 	entry, err := e.revertible(ctx, seq)
 	if err != nil {
 		return http.Reverted{}, failed(ctx, "revert", err)

@@ -3,6 +3,8 @@ package daemon_test
 import (
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +72,31 @@ func TestRevertUnsureStaysHeld(t *testing.T) {
 	})
 	if _, err := e.Revert(t.Context(), seq, false); err == nil || !strings.Contains(err.Error(), "it stays held meanwhile") {
 		t.Errorf("error %v", err)
+	}
+	released, err := e.Release(t.Context(), store.HoldSelector{ClientID: id})
+	if err != nil || len(released.Holds) != 1 || released.Holds[0].Reason != dcr.Reverted {
+		t.Errorf("released %+v, %v", released, err)
+	}
+}
+
+// Of reverts at the same moment one is made, and those that are not leave its
+// hold alone, so that it stays undone.
+func TestRevertsAtOnceLeaveTheHold(t *testing.T) {
+	tenant, e, id, seq := reverting(t)
+	tenant.SetScopes("grantd", "read:clients", "update:clients", "read:connections", "update:connections", "read:client_grants",
+		"create:client_grants", "update:client_grants", "read:logs", "read:resource_servers", "delete:client_grants")
+	var all sync.WaitGroup
+	var made atomic.Int32
+	for range 8 {
+		all.Go(func() {
+			if _, err := e.Revert(t.Context(), seq, false); err == nil {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() != 1 {
+		t.Errorf("%d were made, want 1", made.Load())
 	}
 	released, err := e.Release(t.Context(), store.HoldSelector{ClientID: id})
 	if err != nil || len(released.Holds) != 1 || released.Holds[0].Reason != dcr.Reverted {
