@@ -20,3 +20,12 @@ func TestRepairedIsNotReconfigured(t *testing.T) {
 		t.Errorf("a new configuration repaired %v, want nothing", got)
 	}
 }
+
+// What a person has undone is no drift that was repaired.
+func TestRepairedIsNotReverted(t *testing.T) {
+	was := dcr.Record{Digest: "one", Conditions: dcr.Conditions{Granted: dcr.Condition{Status: true}}}
+	o := dcr.Outcome{Record: was, Changes: []dcr.Change{{Step: dcr.StepGrant, Reverts: 1}}}
+	if got := reconcile.Repaired(was, o); got != nil {
+		t.Errorf("a revert repaired %v, want nothing", got)
+	}
+}

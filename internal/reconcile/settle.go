@@ -223,7 +223,7 @@ func Repaired(was dcr.Record, o dcr.Outcome) []dcr.StepKind {
 	}
 	var steps []dcr.StepKind
 	for _, c := range o.Changes {
-		if held[c.Step] && !slices.Contains(steps, c.Step) {
+		if held[c.Step] && c.Reverts == 0 && !slices.Contains(steps, c.Step) {
 			steps = append(steps, c.Step)
 		}
 	}
