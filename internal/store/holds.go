@@ -167,7 +167,11 @@ func (t tx) makeRoom(now time.Time, more int) (int, error) {
 		if !ok || n+more <= maxHolds && now.Sub(until) <= holdKept {
 			return done, nil
 		}
-		if err := t.forgetHold(bytes.Clone(k[uint64Size:])); err != nil {
+		k = bytes.Clone(k)
+		if err := t.forgetHold(k[uint64Size:]); err != nil {
+			return done, err
+		}
+		if err := t.holdTimes().Delete(k); err != nil { // of a hold that is not there, or ends at another time
 			return done, err
 		}
 	}

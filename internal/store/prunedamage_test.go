@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -67,5 +69,47 @@ func TestPruneDamaged(t *testing.T) {
 	counts, err := l.Counts(t.Context())
 	if err != nil || counts[dcr.Refused] != 2 {
 		t.Errorf("%v, %v", counts, err)
+	}
+}
+
+// Entries of an index that are of nothing are forgotten alone, and once: neither
+// is a client that is ready forgotten for one, nor is there no end of pruning.
+func TestPruneDanglingEntries(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	l, err := Open(t.Context(), Options{
+		Path: filepath.Join(t.TempDir(), "grantd.db"), Tenant: "t", Audience: "a", Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	b := l.group.limits()
+	b.resting = 1
+	l.group.bounds.Store(&b)
+	err = l.update(t.Context(), func(t tx) error {
+		refused := dcr.Record{ClientID: "tpc_refused", Phase: dcr.Refused, FirstSeenAt: now}
+		ready := dcr.Record{ClientID: "tpc_ready", Phase: dcr.Ready, FirstSeenAt: now, ReadyAt: now, GrantID: "cgr_1", GrantMade: true}
+		ended := dcr.Hold{Scope: dcr.HoldClient, ClientID: "tpc_ready", Until: now.Add(-2 * holdKept)}
+		return errors.Join(
+			t.put(dcr.Record{}, refused), t.put(dcr.Record{}, ready),
+			t.resting().Put(append(timeKey(now.Add(-time.Hour)), "tpc_ready"...), nil), t.addCount(countResting, 1),
+			t.holdTimes().Put(holdTimeKey(ended), nil),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := l.Prune(ctx); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{"tpc_refused", "tpc_ready"} {
+		if _, err := l.Client(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -91,6 +92,13 @@ func (t tx) forgetResting(n int) (int, error) {
 		}
 		if err != nil {
 			return done, err
+		}
+		if !bytes.Equal(restKey(r), k) {
+			// It does not rest, or not there: only the entry is to be forgotten.
+			if err := errors.Join(move(t.resting(), bytes.Clone(k), nil, nil), t.addCount(countResting, -1)); err != nil {
+				return done, err
+			}
+			continue
 		}
 		if err := t.forget(r); err != nil {
 			return done, fmt.Errorf("forget client %s: %w", r.ClientID, err)
