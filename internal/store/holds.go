@@ -16,7 +16,8 @@ const (
 	// holdKept is how long a hold is kept after its time is over. Until then it
 	// counts as one in a row.
 	holdKept = 24 * time.Hour
-	// maxHolds bounds how many are kept. The one that ends first makes room.
+	// maxHolds bounds how many are kept. Of those that grantd set, the one that
+	// ends first makes room.
 	maxHolds = 10_000
 	// maxHoldActor bounds the id of who set one, in bytes.
 	maxHoldActor = 128
@@ -107,7 +108,11 @@ func (t tx) putHolds(holds []dcr.Hold, now time.Time) error {
 		if err := t.forgetHold(holdKey(h)); err != nil {
 			return err
 		}
-		if _, err := t.makeRoom(now, 1); err != nil {
+		more := 1
+		if h.Reason == dcr.RegistrationStorm {
+			more = 0
+		}
+		if _, err := t.makeRoom(now, more); err != nil {
 			return err
 		}
 		if n, err := t.count(countHolds); err != nil || n >= maxHolds && h.Reason == dcr.RegistrationStorm {
@@ -146,7 +151,7 @@ func (t tx) besidePersons(holds []dcr.Hold, now time.Time) (rest []dcr.Hold, err
 		if err != nil {
 			return nil, err
 		}
-		if person := there.Reason == dcr.Held || there.Reason == dcr.Reverted; !person || !there.Active(now) {
+		if !persons(there) || !there.Active(now) {
 			rest = append(rest, h)
 		}
 	}
@@ -154,20 +159,18 @@ func (t tx) besidePersons(holds []dcr.Hold, now time.Time) (rest []dcr.Hold, err
 }
 
 // makeRoom forgets holds whose time is long over and, when so many more would be
-// too many, the one that ends first. Holds without an end stay. It returns how
-// many were forgotten.
+// too many, of those that grantd set the one that ends first. Holds without an end
+// stay, and so do a person's that are in force. It returns how many were forgotten.
 func (t tx) makeRoom(now time.Time, more int) (int, error) {
 	for done := range pruneHolds {
 		n, err := t.count(countHolds)
 		if err != nil {
 			return done, err
 		}
-		k, _ := t.holdTimes().Cursor().First()
-		until, ok := parseTime(k)
-		if !ok || n+more <= maxHolds && now.Sub(until) <= holdKept {
+		k := t.spareHold(now, n+more > maxHolds)
+		if k == nil {
 			return done, nil
 		}
-		k = bytes.Clone(k)
 		if err := t.forgetHold(k[uint64Size:]); err != nil {
 			return done, err
 		}
@@ -177,6 +180,24 @@ func (t tx) makeRoom(now time.Time, more int) (int, error) {
 	}
 	return pruneHolds, nil
 }
+
+// spareHold is the key, in the index by their ends, of the hold to be forgotten
+// next, nil if there is none.
+func (t tx) spareHold(now time.Time, full bool) []byte {
+	c := t.holdTimes().Cursor()
+	for k, _ := c.First(); ; k, _ = c.Next() {
+		until, ok := parseTime(k)
+		if !ok || !full && now.Sub(until) <= holdKept {
+			return nil
+		}
+		if h, err := decodeHold(k[uint64Size:], t.holds().Get(k[uint64Size:])); err != nil || !persons(h) || !h.Active(now) {
+			return bytes.Clone(k)
+		}
+	}
+}
+
+// persons reports whether a person set the hold.
+func persons(h dcr.Hold) bool { return h.Reason == dcr.Held || h.Reason == dcr.Reverted }
 
 // forgetHold removes a hold, if it is there.
 func (t tx) forgetHold(key []byte) error {

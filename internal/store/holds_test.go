@@ -173,3 +173,39 @@ func TestSaveKeepsHoldsOfPersons(t *testing.T) {
 	}
 	diff(t, holds, []dcr.Hold{person, undone, again})
 }
+
+// Whoever registers clients, in a storm that is held, has no other hold
+// forgotten, and what grantd sets of itself none that a person set for a while.
+func TestHoldsOfPersonsAreKept(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	record(t, l, registered("tpc_a", "log1"))
+	person := holdClient("tpc_person")
+	person.Until = c.at.Add(time.Hour)
+	fight := func(id string) dcr.Hold {
+		return dcr.Hold{Scope: dcr.HoldField, ClientID: id, Field: dcr.StepGrant, Reason: dcr.Fighting, Until: c.at.Add(2 * time.Hour)}
+	}
+	storm := func(id string) dcr.Hold {
+		return dcr.Hold{Scope: dcr.HoldClient, ClientID: id, Reason: dcr.RegistrationStorm}
+	}
+	holds := []dcr.Hold{person, fight("tpc_fight")}
+	for n := range store.MaxHolds - 2 {
+		holds = append(holds, storm(fmt.Sprint("tpc_", n)))
+	}
+	hold(t, l, holds...)
+	of := func() map[string]dcr.Reason {
+		kept := map[string]dcr.Reason{}
+		for _, h := range holdsOf(t, l) {
+			kept[h.ClientID] = h.Reason
+		}
+		return kept
+	}
+	hold(t, l, storm("tpc_more"))
+	if kept := of(); len(kept) != store.MaxHolds || kept["tpc_person"] == "" || kept["tpc_fight"] == "" || kept["tpc_more"] != "" {
+		t.Errorf("%d are kept; a person's %q, of a fight %q, one more %q", len(kept), kept["tpc_person"], kept["tpc_fight"], kept["tpc_more"])
+	}
+	hold(t, l, fight("tpc_other"))
+	if kept := of(); kept["tpc_person"] == "" || kept["tpc_fight"] != "" || kept["tpc_other"] == "" {
+		t.Errorf("a person's %q, of fights %q and %q", kept["tpc_person"], kept["tpc_fight"], kept["tpc_other"])
+	}
+}
