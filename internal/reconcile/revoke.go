@@ -71,6 +71,9 @@ func (j *job) revoke(ctx context.Context, s plan.Step) {
 		return
 	}
 	j.changes = append(j.changes, j.change(s, id, j.r.now()))
+	if revoked(j.was) && len(j.undone(s.Kind)) >= j.r.fights.After { // somebody gives them back every time
+		j.fight(dcr.Hold{Scope: dcr.HoldField, ClientID: j.rec.ClientID, Field: s.Kind})
+	}
 	set(&j.rec.Conditions.Granted, plan.Finding{Reason: j.rec.Reason, Message: revokedMessage}, j.r.now())
 	j.rec.Message += "; " + revokedMessage
 	j.log.Warn("[dcr] revoked client", j.about("grant", s.Grant.ID, "taken", s.Before)...)

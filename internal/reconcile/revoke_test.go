@@ -294,3 +294,22 @@ func TestRevokeFails(t *testing.T) {
 		t.Errorf("journal %+v, %v, record %+v", page[0], err, r)
 	}
 }
+
+// Whoever gives the scopes back every time is not fought without end.
+func TestRevokeIsNoFight(t *testing.T) {
+	w, alarms := badWorld(t, revoking)
+	id := w.onboard(1)
+	w.look(id)
+	w.edit(id, map[string]any{"callbacks": []string{evil}})
+	for range 10 {
+		w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/client-grants/"+w.tenant.Grants(id)[0].ID, map[string]any{"scope": []string{"notes:read"}})
+		w.sight(id, dcr.Changed)
+		w.wantPhase(w.look(id), dcr.Refused, dcr.CallbackNotAllowed)
+		w.clock.advance(time.Second)
+	}
+	w.wantGrant(id, "notes:read")
+	holds, err := w.ledger.Holds(t.Context())
+	if err != nil || len(holds) != 1 || holds[0].Field != dcr.StepRevoke || holds[0].Reason != dcr.Fighting || alarms[reconcile.AlarmFighting] != 1 {
+		t.Errorf("holds %+v, %v; alarms %v", holds, err, alarms)
+	}
+}
