@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,8 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 	"grantd/internal/reconcile"
+	"grantd/internal/store"
 	"grantd/internal/tenantsim"
 )
 
@@ -184,4 +187,39 @@ func TestSwitchedOff(t *testing.T) {
 		t.Error("still off")
 	}
 	w.wantGrant(id, "notes:read", "notes:write")
+}
+
+// meanwhile is a Lister that does something before it lists clients.
+type meanwhile struct {
+	reconcile.Lister
+	do func()
+}
+
+func (m meanwhile) ThirdPartyClients(ctx context.Context, from string) (auth0.ClientPage, error) {
+	m.do()
+	return m.Lister.ThirdPartyClients(ctx, from)
+}
+
+// A hold that is released while a sweep is under way does not leave a client
+// blocked that only the sweep found.
+func TestSweepReleasedMeanwhile(t *testing.T) {
+	w := fightWorld(t, domainLevel())
+	id := w.fill(1)[0]
+	if err := w.ledger.SetHolds(t.Context(), held(id, dcr.Held)); err != nil {
+		t.Fatal(err)
+	}
+	s := w.sweeper(func(o *reconcile.SweeperOptions) {
+		o.Lister = meanwhile{o.Lister, func() {
+			if _, err := w.ledger.Release(t.Context(), store.HoldSelector{ClientID: id}); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	if _, err := s.Sweep(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.drain()
+	if r := w.record(id); r.Phase != dcr.Ready {
+		t.Errorf("%s, %s: %s", r.Phase, r.Reason, r.Message)
+	}
 }

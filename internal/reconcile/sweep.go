@@ -195,6 +195,10 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 	if err != nil {
 		return err
 	}
+	// A sweep takes long enough for holds to come and go.
+	if w.holds, err = w.r.holds(ctx); err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
 	var kept []store.Swept
 	var seen []observation
 	var says []func()
