@@ -90,7 +90,7 @@ func secureFiles(dir string, readOnly bool) (ours bool, err error) {
 			if err := secureFile(name, readOnly); err != nil {
 				return false, err
 			}
-		case !strings.HasPrefix(e.Name(), ledgerName+".") && !strings.HasPrefix(e.Name(), ".token-"):
+		case !strings.HasPrefix(e.Name(), ledgerName+".") && e.Name() != tokenName+".new" && !strings.HasPrefix(e.Name(), ".token-"):
 			ours = false
 		}
 	}

@@ -27,7 +27,7 @@ func TestSecureDir(t *testing.T) {
 		{"private", []func(string) error{mode(0o700), write("anything")}, nil, "", false},
 		{"empty", []func(string) error{mode(0o755)}, nil, "", true},
 		{"only to enter", []func(string) error{mode(0o711), write("grantd.db")}, nil, "", true},
-		{"with grantd's files", []func(string) error{mode(0o755), write("grantd.db"), write("token.json"), write("grantd.db.schema-1"), write(".token-123"), write("grantd.db.corrupt-20261120T120000Z")}, nil, "", true},
+		{"with grantd's files", []func(string) error{mode(0o755), write("grantd.db"), write("token.json"), write("grantd.db.schema-1"), write("token.json.new"), write(".token-123"), write("grantd.db.corrupt-20261120T120000Z")}, nil, "", true},
 		{"with other files", []func(string) error{mode(0o755), write("grantd.db"), write("notes")}, store.ErrUnsafeDir, "mode 0755, and there is more in it than grantd's files: chmod 700 ", false},
 		{"with files that look like it", []func(string) error{mode(0o755), write("grantd.dbx")}, store.ErrUnsafeDir, "more in it", false},
 		{"group can write", []func(string) error{mode(0o770)}, store.ErrUnsafeDir, "others can write to ", false},
