@@ -37,8 +37,8 @@ func (l *Ledger) Journal(ctx context.Context, q JournalQuery) (page []dcr.Journa
 				return nil
 			}
 			var e dcr.JournalEntry
-			if err := json.Unmarshal(t.journal().Get(seqKey(seq)), &e); err != nil {
-				return fmt.Errorf("%w: journal entry %d: %w", ErrCorrupt, seq, err)
+			if json.Unmarshal(t.journal().Get(seqKey(seq)), &e) != nil {
+				continue // one bad value does not hide all others; Check tells of it
 			}
 			page = append(page, e)
 		}

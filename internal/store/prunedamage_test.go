@@ -113,3 +113,35 @@ func TestPruneDanglingEntries(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A journal entry and a place in the queue that cannot be read hide no others.
+func TestUnreadableHidesNothing(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	l, err := Open(t.Context(), Options{
+		Path: filepath.Join(t.TempDir(), "grantd.db"), Tenant: "t", Audience: "a", Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	entry := dcr.JournalEntry{ClientID: "tpc_a", Change: dcr.Change{Step: dcr.StepGrant}}
+	if err := l.AddJournal(t.Context(), entry, entry, entry); err != nil {
+		t.Fatal(err)
+	}
+	err = l.update(t.Context(), func(t tx) error {
+		due := dcr.Record{ClientID: "tpc_a", Phase: dcr.Pending, NextAttemptAt: now, Class: dcr.Urgent}
+		return errors.Join(
+			t.put(dcr.Record{}, due), t.journal().Put(seqKey(2), []byte("?")),
+			t.due().Put([]byte{classKey(dcr.Urgent), 1}, nil),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, _, err := l.Journal(t.Context(), JournalQuery{ClientID: "tpc_a"}); err != nil || len(page) != 2 || page[1].Seq != 1 {
+		t.Errorf("journal %+v, %v", page, err)
+	}
+	if due, _, err := l.Due(t.Context(), dcr.Urgent, now, 10); err != nil || len(due) != 1 || due[0].ID != "tpc_a" {
+		t.Errorf("due %+v, %v", due, err)
+	}
+}

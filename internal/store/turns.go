@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -70,7 +69,7 @@ func dueClients(c *bolt.Cursor, class dcr.Class, end []byte, limit, turns int) (
 	for _, e := range keys {
 		_, id, ok := parseDue(e.key)
 		if !ok {
-			return nil, fmt.Errorf("%w: key %q of the due index", ErrCorrupt, e.key)
+			continue // one bad key does not keep everybody waiting; Check tells of it
 		}
 		due = append(due, DueClient{ID: id, Source: string(e.source)})
 	}
