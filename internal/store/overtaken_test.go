@@ -39,6 +39,32 @@ func TestSaveOfOvertakenWrites(t *testing.T) {
 	}
 }
 
+// So does a write to a client that is refused by then: what it was given may have
+// to be taken away. A look alone is no reason.
+func TestSaveOfWritesToRefused(t *testing.T) {
+	l, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "grantd.db"), Tenant: "t", Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for id, changes := range map[string][]dcr.Change{"tpc_wrote": {{Step: dcr.StepGrant}}, "tpc_looked": nil} {
+		err := l.update(t.Context(), func(t tx) error {
+			return t.put(dcr.Record{}, dcr.Record{ClientID: id, Phase: dcr.Refused, Reason: dcr.CallbackNotAllowed, Seq: 5, Digest: "new"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := dcr.Outcome{Record: dcr.Record{ClientID: id, Phase: dcr.Ready, Seq: 4, Digest: "old"}, Changes: changes}
+		if settled, err := l.Save(t.Context(), o); err != nil || settled {
+			t.Fatalf("settled %v, %v", settled, err)
+		}
+		r, err := l.Client(t.Context(), id)
+		if due := !r.NextAttemptAt.IsZero(); err != nil || due != (len(changes) > 0) || r.Phase != dcr.Refused {
+			t.Errorf("%s: due %v, %s, %v", id, due, r.Phase, err)
+		}
+	}
+}
+
 // A desired state that was in force only for a while settles nothing after it:
 // neither a client that had been checked against the one that is in force again,
 // and that a worker is at.

@@ -44,8 +44,9 @@ func (l *Ledger) Save(ctx context.Context, o dcr.Outcome) (settled bool, err err
 		r := merge(stored, o.Record, settled)
 		// A sweep may have found it as desired by a list of before the writes, or
 		// by a newer desired state than this one.
-		overtook := !settled && r.NextAttemptAt.IsZero() && (len(o.Changes) > 0 || r.Digest != stored.Digest)
-		if overtook && (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) {
+		wrote, older := len(o.Changes) > 0, r.Digest != stored.Digest
+		overtook := (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) && (wrote || older) || r.Phase == dcr.Refused && wrote
+		if !settled && r.NextAttemptAt.IsZero() && overtook {
 			if err := t.makeDue(&r, now, dcr.Background, r.Cause); err != nil {
 				return err
 			}
