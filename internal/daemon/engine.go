@@ -50,6 +50,7 @@ type Engine struct {
 	broker     *http.Broker
 
 	desiring  sync.Mutex // held while a desired state is put in force
+	setting   sync.Mutex // held while the reconciler's settings are made and put in force
 	reverting sync.Mutex // held while a change is undone: one that cannot be takes back its hold, and no other's
 	serving   bool       // a daemon: the loop is running
 	scratch   string     // a folder to remove in the end; empty: none
@@ -232,6 +233,24 @@ func (e *Engine) desired(c *config.Config) plan.Desired {
 	}
 }
 
+// configure makes c the configuration in force.
+func (e *Engine) configure(c *config.Config) {
+	e.setting.Lock()
+	defer e.setting.Unlock()
+	e.config.Store(c)
+	e.reconciler.SetSettings(e.settings())
+}
+
+// renewSettings puts the settings in force that are right now, and returns them:
+// none of before the newest configuration take the place of its own.
+func (e *Engine) renewSettings() reconcile.Settings {
+	e.setting.Lock()
+	defer e.setting.Unlock()
+	s := e.settings()
+	e.reconciler.SetSettings(s)
+	return s
+}
+
 // desire puts the desired state in force that configuration and scope sources
 // ask for. A new one makes a sweep due, and until it was held against it every
 // record is pending.
@@ -240,15 +259,13 @@ func (e *Engine) desire(ctx context.Context) error {
 	defer e.desiring.Unlock()
 	scopes, known := e.scopes.Scopes()
 	e.health.ScopeSources(len(e.scopes.Failing()) > 0, known)
-	s := e.settings()
 	before, err := e.ledger.Digest(ctx)
 	if err != nil {
 		return err
 	}
-	digest := s.Desired.Digest()
 	// The new settings come first: an outcome of the old ones that is saved
 	// after the digest was set does not settle its record.
-	e.reconciler.SetSettings(s)
+	digest := e.renewSettings().Desired.Digest()
 	if digest == before {
 		return nil
 	}

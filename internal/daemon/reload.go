@@ -114,10 +114,9 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 		return err
 	}
 	d.tenant.SetCredentials(c.ClientID, c.ClientSecret.Reveal())
-	d.config.Store(c)
 	// Who may be touched, and whether anything may be written, holds from now on
 	// and does not wait for a gateway to tell its scopes.
-	d.reconciler.SetSettings(d.settings())
+	d.configure(c)
 	d.reconciler.TenantChanged()
 	setScopes(ctx, scopeConfig(c))
 	if err := d.desire(ctx); err != nil {

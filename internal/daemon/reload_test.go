@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"grantd/internal/config"
 	"grantd/internal/daemon"
+	"grantd/internal/dcr"
 	"grantd/internal/tenantsim"
 )
 
@@ -242,4 +244,34 @@ func TestReloadAfterAConnectionWasPromoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the client is ready", func() bool { return report(t, r.Daemon).Clients.Ready == 1 })
+}
+
+// asked is a context that does something when it is asked whether it ended.
+type asked struct {
+	context.Context
+	do func()
+}
+
+func (c asked) Err() error {
+	c.do()
+	return c.Context.Err()
+}
+
+// A change of scopes that is under way when a reload says that nothing may be
+// written does not bring the configuration of before back.
+func TestReloadDuringAChangeOfScopes(t *testing.T) {
+	tenant, o := setup(t)
+	id := fill(tenant, 1)[0]
+	e := engine(t, o)
+	dry := *o.Config
+	dry.DryRun = true
+	ctx := asked{t.Context(), sync.OnceFunc(func() { daemon.Configure(e, &dry) })}
+	if err := daemon.Desire(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	tenant.ResetCalls()
+	out := daemon.Reconcile(t.Context(), e, dcr.Record{ClientID: id, Phase: dcr.Pending, Class: dcr.Urgent, Seq: 1})
+	if out.Record.Reason != dcr.DryRun || len(tenant.Writes()) > 0 {
+		t.Errorf("%s %s, %d writes", out.Record.Phase, out.Record.Reason, len(tenant.Writes()))
+	}
 }
