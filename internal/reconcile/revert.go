@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"grantd/internal/auth0"
@@ -106,9 +107,9 @@ func (r *Reconciler) Revert(ctx context.Context, u Undoer, e dcr.JournalEntry, d
 
 // failedUndo says what a person can do about a write that failed.
 func failedUndo(err error) error {
-	e, ok := errors.AsType[*auth0.Error](err)
+	e, _ := errors.AsType[*auth0.Error](err)
 	switch {
-	case !ok || e.Status == 0 && e.Reason != dcr.MissingScope || e.Status >= 500:
+	case unsure(err):
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	case e.Reason == dcr.MissingScope && strings.Contains(e.Scope, "delete:client_grants"):
 		return fmt.Errorf("undoing a created grant means deleting it, for which grantd's application needs delete:client_grants: "+
@@ -118,6 +119,20 @@ func failedUndo(err error) error {
 		return fmt.Errorf("%w. %s", err, e.Hint())
 	default:
 		return err
+	}
+}
+
+// unsure reports whether a write that failed so may have been made all the same:
+// Auth0 did not answer, or not to the end, or with a failure of its own.
+func unsure(err error) bool {
+	e, ok := errors.AsType[*auth0.Error](err)
+	switch {
+	case !ok:
+		return true
+	case e.Status == 0:
+		return e.Reason != dcr.MissingScope
+	default:
+		return e.Status < 300 || e.Status == http.StatusRequestTimeout || e.Status >= 500
 	}
 }
 

@@ -241,16 +241,23 @@ func TestRevertChangedSince(t *testing.T) {
 
 // Where a write may have been made, that is not taken for a failure.
 func TestRevertUnsure(t *testing.T) {
-	w := fightWorld(t, revertSetup(true))
-	e := w.entry(w.newReady(), dcr.StepGrant)
-	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
-		if r.Method == http.MethodDelete {
-			return tenantsim.Fault{Kind: tenantsim.Reset, After: true}
+	for _, kind := range []tenantsim.Kind{
+		tenantsim.Reset, tenantsim.CutShort, tenantsim.TruncatedJSON, tenantsim.GarbageJSON, tenantsim.Unavailable,
+	} {
+		w := fightWorld(t, revertSetup(true))
+		id := w.newReady()
+		w.undo(id, dcr.Actor{})
+		w.look(id)
+		e := w.entry(id, dcr.StepGrant)
+		w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+			if r.Method == http.MethodPatch {
+				return tenantsim.Fault{Kind: kind, After: true}
+			}
+			return tenantsim.Fault{}
+		})
+		if _, err := w.Revert(t.Context(), w.client, e, false); !errors.Is(err, reconcile.ErrUnsure) {
+			t.Errorf("kind %v: error %v", kind, err)
 		}
-		return tenantsim.Fault{}
-	})
-	if _, err := w.Revert(t.Context(), w.client, e, false); !errors.Is(err, reconcile.ErrUnsure) {
-		t.Errorf("error %v", err)
 	}
 }
 
