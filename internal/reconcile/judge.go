@@ -41,6 +41,7 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 		out.say = say
 		return out
 	}
+	j.doubtful = nil
 	if g := o.Grant.Grant; g != nil && j.rec.GrantID != g.ID {
 		j.rec.GrantID, j.rec.GrantMade = g.ID, false
 	}
@@ -78,8 +79,12 @@ func (r *Reconciler) judge(s *Settings, holds []dcr.Hold, rec dcr.Record, o plan
 // Whose grant it is then stays as it was known, for a worker to hold against.
 func (j *job) judgeRefused(o plan.Observed, v policy.Verdict) judgement {
 	s, revoke := j.revocation(o, v)
+	_, unheard := j.unheard(o)
+	if !unheard && o.Grant.Known {
+		j.doubtful = nil
+	}
 	j.refused(v.Reason, v.Message)
-	out := judgement{record: j.rec}
+	out := judgement{record: j.rec, due: unheard}
 	if !revoke {
 		return out
 	}

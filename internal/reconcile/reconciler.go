@@ -121,7 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, rec dcr.Record) dcr.Outcome 
 }
 
 func (r *Reconciler) job(s *Settings, rec dcr.Record, log *slog.Logger) *job {
-	return &job{r: r, s: s, log: log, rec: rec, was: rec, started: r.now(), tell: func(say func()) { say() }, pass: func() {}, ended: func() error { return nil }}
+	return &job{r: r, s: s, log: log, rec: rec, was: rec, doubtful: doubtful(rec.Plan), started: r.now(), tell: func(say func()) { say() }, pass: func() {}, ended: func() error { return nil }}
 }
 
 // holds are the brakes that are set.
@@ -149,6 +149,9 @@ type job struct {
 	setHolds []dcr.Hold // that are to be set
 	earlier  bool       // what is acted on was seen before this job
 	swept    bool       // and by a sweep
+	// doubtful are revocations that were sent and may have been made: until the
+	// client was looked at, the record keeps them.
+	doubtful []dcr.Change
 }
 
 func (j *job) run(ctx context.Context) {
@@ -176,6 +179,7 @@ func (j *job) run(ctx context.Context) {
 		j.turnedAway(ctx, o, v)
 		return
 	}
+	j.doubtful = nil // it may have what it had
 	if j.rec.Off {
 		j.switchedOff()
 		return

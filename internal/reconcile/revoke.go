@@ -20,8 +20,12 @@ func (j *job) verdict(o plan.Observed) policy.Verdict {
 // brought to the desired state does not keep what it was given.
 func (j *job) turnedAway(ctx context.Context, o plan.Observed, v policy.Verdict) {
 	s, revoke := j.revocation(o, v)
+	made, unheard := j.unheard(o)
+	j.doubtful = nil // it was looked at
 	j.refused(v.Reason, v.Message)
 	switch {
+	case unheard:
+		j.tellRevoked(made)
 	case !revoke:
 	case j.s.Desired.DryRun:
 		j.rec.Plan = []dcr.Change{s.Change()}
@@ -55,7 +59,8 @@ func (j *job) revocation(o plan.Observed, v policy.Verdict) (plan.Step, bool) {
 func (j *job) revoke(ctx context.Context, s plan.Step) {
 	id := j.r.correlationID()
 	ctx, err := j.writing(ctx, s.Kind)
-	if err == nil {
+	sent := err == nil
+	if sent {
 		_, err = j.r.tenant.SetGrantScopes(ctx, id, s.Grant, s.Scopes)
 	}
 	if errors.Is(err, auth0.ErrNotFound) {
@@ -66,17 +71,52 @@ func (j *job) revoke(ctx context.Context, s plan.Step) {
 		j.rec.Message += "; the scopes of its grant are left to it: " + err.Error()
 		return
 	}
+	made := j.change(s, id, j.r.now())
 	if err != nil {
 		j.notRevoked(err)
+		if sent && unsure(err) {
+			j.rec.Plan = []dcr.Change{made} // by which it is known, should it have been made
+		}
 		return
 	}
-	j.changes = append(j.changes, j.change(s, id, j.r.now()))
 	if revoked(j.was) && len(j.undone(s.Kind)) >= j.r.fights.After { // somebody gives them back every time
 		j.fight(dcr.Hold{Scope: dcr.HoldField, ClientID: j.rec.ClientID, Field: s.Kind})
 	}
+	j.tellRevoked(made)
+}
+
+// tellRevoked keeps what was taken away, and says so.
+func (j *job) tellRevoked(made dcr.Change) {
+	j.changes = append(j.changes, made)
 	set(&j.rec.Conditions.Granted, plan.Finding{Reason: j.rec.Reason, Message: revokedMessage}, j.r.now())
 	j.rec.Message += "; " + revokedMessage
-	j.log.Warn("[dcr] revoked client", j.about("grant", s.Grant.ID, "taken", s.Before)...)
+	j.log.Warn("[dcr] revoked client", j.about("grant", made.Before["id"], "taken", made.Before)...)
+}
+
+// unheard is a revocation that Auth0 made although its answer did not come: it
+// belongs in the journal, which alone knows what there was.
+func (j *job) unheard(o plan.Observed) (dcr.Change, bool) {
+	g := o.Grant.Grant
+	if g == nil || len(g.Scopes) > 0 || g.AllowAllScopes {
+		return dcr.Change{}, false
+	}
+	for _, c := range j.doubtful {
+		if c.Before["id"] == g.ID {
+			return c, true
+		}
+	}
+	return dcr.Change{}, false
+}
+
+// doubtful are the revocations among the changes of a record's plan that were
+// sent to Auth0: those of a dry run have no correlation id.
+func doubtful(changes []dcr.Change) (sent []dcr.Change) {
+	for _, c := range changes {
+		if c.Step == dcr.StepRevoke && c.CorrelationID != "" {
+			sent = append(sent, c)
+		}
+	}
+	return sent
 }
 
 // revokedMessage tells how to undo a revocation.

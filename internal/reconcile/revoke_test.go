@@ -313,3 +313,50 @@ func TestRevokeIsNoFight(t *testing.T) {
 		t.Errorf("holds %+v, %v; alarms %v", holds, err, alarms)
 	}
 }
+
+// A revocation that was made although its answer was lost is journalled once it
+// is seen, by an edit or by a sweep, so that it can be undone.
+func TestRevokeAnswerLost(t *testing.T) {
+	for _, by := range []string{"retry", "sweep", "read that fails"} {
+		t.Run(by, func(t *testing.T) {
+			w, _ := badWorld(t, revoking)
+			id := w.onboard(1)
+			w.look(id)
+			w.turnBad(id)
+			losing := true
+			w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+				if losing && r.Method == http.MethodPatch {
+					return tenantsim.Fault{Kind: tenantsim.Reset, After: true}
+				}
+				return tenantsim.Fault{}
+			})
+			w.sight(id, dcr.Changed)
+			w.wantPhase(w.look(id), dcr.Refused, dcr.CallbackNotAllowed)
+			w.wantGrant(id)
+			losing = false
+			w.clock.advance(time.Minute)
+			switch by {
+			case "sweep":
+				w.sweep()
+			case "read that fails":
+				w.tenant.Faults(func(*http.Request) tenantsim.Fault { return tenantsim.Fault{Kind: tenantsim.Unavailable} })
+				w.look(id)
+				w.tenant.Faults(nil)
+				w.clock.advance(time.Minute)
+			}
+			w.drain()
+			e := w.entry(id, dcr.StepRevoke)
+			if had, ok := dcr.Texts(e.Before["scope"]); !ok || len(had) != 2 || e.CorrelationID == "" {
+				t.Errorf("entry %+v", e)
+			}
+			if r := w.record(id); !strings.Contains(r.Message, "grantd revert") || len(r.Plan) > 0 || !r.NextAttemptAt.IsZero() {
+				t.Errorf("record %+v", r)
+			}
+			w.sweep()
+			w.sight(id, dcr.Changed)
+			if o := w.look(id); len(o.Changes) > 0 {
+				t.Errorf("again %+v", o.Changes)
+			}
+		})
+	}
+}

@@ -205,7 +205,7 @@ func (j *job) again(wait time.Duration, c dcr.Class, lastError dcr.Reason) {
 }
 
 func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
-	j.rec.Phase, j.rec.Reason, j.rec.Message, j.rec.Plan = p, r, message, nil
+	j.rec.Phase, j.rec.Reason, j.rec.Message, j.rec.Plan = p, r, message, j.doubtful
 }
 
 // Repaired lists the outcome's writes that made a condition true again which
