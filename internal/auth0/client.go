@@ -28,8 +28,11 @@ type Options struct {
 	BaseURL      string // of /api/v2, /oauth/token and JWKS; https://Domain when empty
 	ClientID     string
 	ClientSecret string
-	TokenFile    string   // keeps the token across restarts; empty: nothing does
-	Scopes       []string // Management API scopes that are needed: a kept token lacking one is renewed once
+	// Token is a token of a person, used instead of ClientID and ClientSecret:
+	// none is ever fetched or kept, and when it is refused so is the call.
+	Token     string
+	TokenFile string   // keeps the token across restarts; empty: nothing does
+	Scopes    []string // Management API scopes that are needed: a kept token lacking one is renewed once
 
 	Budget    *budget.Budget    // one of its own when nil
 	Transport http.RoundTripper // one of its own when nil
@@ -75,8 +78,12 @@ type Client struct {
 
 // New returns a Client. It makes no call. Close ends it.
 func New(o Options) (*Client, error) {
-	if o.Domain == "" || o.ClientID == "" || o.ClientSecret == "" {
+	if o.Domain == "" || o.Token == "" && (o.ClientID == "" || o.ClientSecret == "") {
 		return nil, errors.New("domain, client id and client secret are required")
+	}
+	given, err := givenToken(o.Token)
+	if err != nil {
+		return nil, err
 	}
 	base := strings.TrimSuffix(o.BaseURL, "/")
 	if base == "" {
@@ -107,6 +114,9 @@ func New(o Options) (*Client, error) {
 		kick:     make(chan struct{}, 1),
 		creds:    credentials{o.ClientID, o.ClientSecret},
 		missing:  map[string]bool{},
+	}
+	if o.Token != "" {
+		t.guard.given, t.guard.tok, t.guard.creds = true, given, credentials{}
 	}
 	// The parts that are used are made singly: the SDK's own constructor
 	// brings every part there is.

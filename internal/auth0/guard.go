@@ -32,6 +32,8 @@ type guard struct {
 	running sync.WaitGroup
 	kick    chan struct{} // tells run that something changed
 
+	given bool // tok is a person's: it is never fetched, renewed or kept
+
 	mu        sync.Mutex
 	creds     credentials
 	tok       token
@@ -91,6 +93,10 @@ func (g *guard) get(ctx context.Context, op operation) (token, error) {
 // current returns the token, fetching one if need be.
 func (g *guard) current(ctx context.Context) (token, error) {
 	g.mu.Lock()
+	if g.given {
+		defer g.mu.Unlock()
+		return g.tok, nil
+	}
 	now := g.now()
 	if !g.opened {
 		g.opened = true
@@ -129,6 +135,9 @@ func (g *guard) current(ctx context.Context) (token, error) {
 // renewed returns another token than the one a call said 401 to. It returns the
 // same one when it was renewed for that cause too recently.
 func (g *guard) renewed(ctx context.Context, t token) (token, error) {
+	if g.given {
+		return t, nil
+	}
 	g.mu.Lock()
 	now := g.now()
 	switch {
@@ -165,6 +174,9 @@ func (g *guard) accepted() {
 // separated by commas), so that a token is fetched now and then until there is
 // one that has it.
 func (g *guard) lacks(anyOf string) {
+	if g.given {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -323,7 +335,7 @@ func (g *guard) retryDue() *fetch {
 // renew fetches a token at once, whatever the waits. A fetch that is under way
 // began before whoever asks mended something: when it fails there is another.
 func (g *guard) renew(ctx context.Context) error {
-	for {
+	for !g.given {
 		g.mu.Lock()
 		g.opened, g.checked = true, true
 		g.attempts, g.rejected, g.rejectEnd = 0, 0, time.Time{}
@@ -334,6 +346,7 @@ func (g *guard) renew(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // setCredentials changes what tokens are asked for with. The old credentials are
@@ -343,7 +356,7 @@ func (g *guard) renew(ctx context.Context) error {
 func (g *guard) setCredentials(c credentials) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c == g.creds {
+	if c == g.creds || g.given {
 		return
 	}
 	g.creds, g.fetching, g.failed = c, nil, nil

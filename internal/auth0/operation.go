@@ -42,6 +42,7 @@ func operations() map[string]operation {
 	add(opGetResourceServer, budget.Other, "read:resource_servers")
 	add(opListLogStreams, budget.Other, "read:log_streams")
 	add(opSearchLogs, budget.ReadLogs, "read:logs", "read:logs_users")
+	addSetupOperations(add)
 	return m
 }
 
@@ -66,8 +67,8 @@ const (
 	opGetToken          = "get_token"
 )
 
-// Operations are the names of all operations, in Error.Op, CallInfo.Op and the
-// label of metrics.
+// Operations are the names of all operations of the daemon, in Error.Op,
+// CallInfo.Op and the label of metrics.
 func Operations() []string {
 	return []string{
 		opGetClient, opListClients, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant, opDeleteGrant,

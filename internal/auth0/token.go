@@ -99,7 +99,7 @@ func (i issuer) fetch(ctx context.Context, c credentials) (token, *Error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 
-	resp, failed := i.transport.exchange(req, opGetToken, mask{c.secret, "[secret]"})
+	resp, failed := i.transport.exchange(req, opGetToken, mask{text: c.secret, as: "[secret]"})
 	if failed != nil {
 		return token{}, failed
 	}
@@ -127,7 +127,10 @@ func (i issuer) fetch(ctx context.Context, c credentials) (token, *Error) {
 }
 
 // mask keeps a secret text out of what others say.
-type mask struct{ text, as string }
+type mask struct {
+	text, as string
+	also     *mask // and this one; nil is none
+}
 
 // String hides the text from every way of printing.
 func (mask) String() string { return "[mask]" }
@@ -138,6 +141,9 @@ func (mask) GoString() string { return "[mask]" }
 // hide replaces the text, also as it stands in a URL, a form or JSON. It wants
 // words that are not cut yet: half a secret would not be known again.
 func (m mask) hide(s string) string {
+	if m.also != nil {
+		s = m.also.hide(s)
+	}
 	if m.text == "" {
 		return s
 	}

@@ -102,7 +102,7 @@ func (t *transport) limited(req *http.Request, op operation, tok token) (*http.R
 		return nil, &Error{Op: op.name, Reason: dcr.Unchecked, Err: err}
 	}
 	req.Header.Set("Authorization", "Bearer "+tok.value)
-	resp, failed := t.exchange(req, op.name, mask{tok.value, "[token]"})
+	resp, failed := t.exchange(req, op.name, mask{text: tok.value, as: "[token]", also: secretOf(req.Context())})
 	if resp != nil {
 		ticket.Done(resp.StatusCode, resp.Header)
 	} else {

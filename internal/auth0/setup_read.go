@@ -1,0 +1,186 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/auth0/go-auth0/v3/management"
+
+	"grantd/internal/dcr"
+)
+
+// APIScope is a scope that an API defines.
+type APIScope struct {
+	Value       string `json:"value"`
+	Description string `json:"description,omitempty"`
+}
+
+// FullAPI is an API with all that setup looks at.
+type FullAPI struct {
+	dcr.API
+	Defined []APIScope // its scopes with their descriptions, in Auth0's order
+}
+
+// FullAPI reads an API by its identifier, which is matched exactly; ErrNotFound
+// when there is none.
+func (c *Client) FullAPI(ctx context.Context, identifier string) (FullAPI, error) {
+	switch identifier {
+	case "", ".", "..":
+		return FullAPI{}, invalid(opGetResourceServer, "API identifier")
+	}
+	r, err := c.apis.Get(c.with(ctx, opGetResourceServer), identifier, &management.GetResourceServerRequestParameters{})
+	if err != nil {
+		return FullAPI{}, result(opGetResourceServer, err)
+	}
+	if r.GetIdentifier() != identifier {
+		return FullAPI{}, badResponse(opGetResourceServer, errOther) // the path takes ids too
+	}
+	if !validID(r.GetID()) {
+		return FullAPI{}, badResponse(opGetResourceServer, errNoID)
+	}
+	full := FullAPI{API: dcr.API{
+		ID: r.GetID(), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
+		SigningAlg: string(r.GetSigningAlg()), AllowOfflineAccess: r.GetAllowOfflineAccess(), EnforcePolicies: r.GetEnforcePolicies(),
+	}}
+	if r.SubjectTypeAuthorization != nil && r.SubjectTypeAuthorization.User != nil {
+		full.UserPolicy = dcr.AccessPolicy(r.SubjectTypeAuthorization.User.GetPolicy())
+	}
+	for _, s := range r.Scopes {
+		if s != nil {
+			full.Scopes = append(full.Scopes, s.Value)
+			full.Defined = append(full.Defined, APIScope{s.Value, s.GetDescription()})
+		}
+	}
+	return full, nil
+}
+
+// ReadSettings reads the tenant's settings, as far as setup looks at them.
+func (c *Client) ReadSettings(ctx context.Context) (dcr.TenantSettings, error) {
+	body, err := c.get(ctx, opReadSettings, "/tenants/settings", nil)
+	if err != nil {
+		return dcr.TenantSettings{}, err
+	}
+	var w struct {
+		Flags struct {
+			Registration bool `json:"enable_dynamic_client_registration"`
+		} `json:"flags"`
+		Mode     text `json:"dynamic_client_registration_security_mode"`
+		CIMD     bool `json:"client_id_metadata_document_supported"`
+		Profile  text `json:"resource_parameter_profile"`
+		Audience text `json:"default_audience"`
+	}
+	if err := unmarshal(body, &w, "settings"); err != nil {
+		return dcr.TenantSettings{}, badResponse(opReadSettings, err)
+	}
+	return dcr.TenantSettings{
+		DynamicRegistration: w.Flags.Registration, RegistrationMode: dcr.SecurityMode(clean(string(w.Mode), maxCode)),
+		CIMD: w.CIMD, ResourceProfile: clean(string(w.Profile), maxCode), DefaultAudience: clean(string(w.Audience), maxURL),
+	}, nil
+}
+
+// ManagementGrant finds the grant by which an application itself reaches the
+// API called audience, such as the Management API.
+func (c *Client) ManagementGrant(ctx context.Context, clientID, audience string) (dcr.Grant, bool, error) {
+	if !dcr.ValidClientID(clientID) {
+		return dcr.Grant{}, false, invalid(opListGrants, "client id")
+	}
+	l := listing{
+		op: opListGrants, path: "/client-grants", name: "client_grants", byOffset: &c.grantsByOffset,
+		query: url.Values{"audience": {audience}, "client_id": {clientID}},
+	}
+	for from, n := "", 0; n < maxPages; n++ {
+		p, err := c.readPage(ctx, l, from)
+		if err != nil {
+			return dcr.Grant{}, false, err
+		}
+		for _, raw := range p.items {
+			r := &management.ClientGrantResponseContent{}
+			if json.Unmarshal(raw, r) != nil || r.GetClientID() != clientID || r.GetAudience() != audience ||
+				string(r.GetSubjectType()) == dcr.SubjectUser {
+				continue
+			}
+			g, err := toGrant(opListGrants, r)
+			return g, err == nil, err
+		}
+		if from = p.next; from == "" {
+			return dcr.Grant{}, false, nil
+		}
+	}
+	return dcr.Grant{}, false, badResponse(opListGrants, errNoPages)
+}
+
+// Webhook is a log stream of type http. What opens the door at its other end is
+// in it, and is not printed.
+type Webhook struct {
+	ID, Name, Status string
+	Endpoint         string // scheme, host and path
+	ContentFormat    string
+	ContentType      string
+	Filters          []string // category names; empty is everything
+
+	// Behind a pointer, so that printing shows an address.
+	sink *wireSink
+}
+
+// wireSink is a sink as it is read and sent. A PATCH replaces it whole.
+type wireSink struct {
+	Authorization string          `json:"httpAuthorization,omitempty"`
+	Format        string          `json:"httpContentFormat,omitempty"`
+	ContentType   string          `json:"httpContentType,omitempty"`
+	Endpoint      string          `json:"httpEndpoint,omitempty"`
+	Headers       json.RawMessage `json:"httpCustomHeaders,omitempty"`
+}
+
+// Sends reports whether the webhook sends the secret as its Authorization, with
+// or without the word Bearer before it.
+func (w Webhook) Sends(secret string) bool {
+	if w.sink == nil || secret == "" {
+		return false
+	}
+	got := w.sink.Authorization
+	if len(got) > 7 && strings.EqualFold(got[:7], "Bearer ") {
+		got = got[7:]
+	}
+	return got == secret
+}
+
+// Webhooks lists the tenant's log streams of type http. An entry that cannot be
+// read is left out.
+func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
+	body, err := c.get(ctx, opListLogStreams, "/log-streams", nil)
+	if err != nil {
+		return nil, err
+	}
+	if !isArray(body) {
+		return nil, badResponse(opListLogStreams, errNoArray)
+	}
+	var items []json.RawMessage
+	if err := unmarshal(body, &items, "list"); err != nil {
+		return nil, badResponse(opListLogStreams, err)
+	}
+	type wire struct {
+		ID      string   `json:"id"`
+		Name    text     `json:"name"`
+		Type    text     `json:"type"`
+		Status  text     `json:"status"`
+		Sink    wireSink `json:"sink"`
+		Filters []struct {
+			Name text `json:"name"`
+		} `json:"filters"`
+	}
+	return translate(items, func(w *wire) (Webhook, bool) {
+		hook := Webhook{
+			ID: w.ID, Name: clean(string(w.Name), maxMessage), Status: clean(string(w.Status), maxCode),
+			Endpoint:      bareURL(w.Sink.Endpoint),
+			ContentFormat: clean(w.Sink.Format, maxCode), ContentType: clean(w.Sink.ContentType, maxCode), sink: &w.Sink,
+		}
+		for _, f := range w.Filters {
+			hook.Filters = append(hook.Filters, clean(string(f.Name), maxCode))
+		}
+		hook.Filters = slices.Clip(hook.Filters)
+		return hook, validID(w.ID) && w.Type == "http"
+	}), nil
+}
