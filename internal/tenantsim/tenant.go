@@ -23,6 +23,8 @@ type Options struct {
 	Plan Plan
 	// DCR is the dynamic client registration that the settings begin with.
 	DCR DCR
+	// Fresh is a tenant as Auth0 makes a new one, whatever DCR says.
+	Fresh bool
 	// Quirks chooses the behaviour where Auth0's is not known.
 	Quirks Quirks
 	// TokenLifetime of Management API tokens; 0 means 24 hours.
@@ -125,6 +127,9 @@ func New(o Options) *Tenant {
 	t.settings = newSettings(o.DCR)
 	t.setPlan(o.Plan)
 	t.seed()
+	if o.Fresh {
+		t.refresh()
+	}
 	return t
 }
 
