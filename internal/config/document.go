@@ -13,13 +13,30 @@ const width = 79
 // ones are there to be filled in, the others are comments.
 func WriteEnvExample(w io.Writer) error {
 	b := &strings.Builder{}
+	envHead(b, "The values without a # before them are needed. This file is printed from the table that reads the variables; docs/configuration.md has it as tables.")
+	envBody(b, func(v Variable) string {
+		if v.Required || v.Name == "TOOL_SCOPES" {
+			return v.Name + "="
+		}
+		return "#" + v.Name + "=" + assigned(v.Default)
+	})
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// envHead is what an env file begins with.
+func envHead(b *strings.Builder, last string) {
 	comment(b, "Configuration of grantd: grantd serve --env-file /etc/grantd/grantd.env")
 	fmt.Fprintln(b, "#")
 	comment(b, "Lines are NAME=VALUE. A # after a space begins a comment; quote a value that has one. Nothing is expanded: $ is a dollar sign. An empty value counts as not set. A variable of the process environment wins over this file. The file is watched: added scopes take effect at once, any other change when it has read the same for 30 seconds. SIGHUP (systemctl reload grantd) applies it at once.")
 	fmt.Fprintln(b, "#")
 	comment(b, "Every secret can be kept out of this file: in a file of its own, named by NAME_FILE, or in a systemd credential, named as the variable in lower case. Use one way for one secret.")
 	fmt.Fprintln(b, "#")
-	comment(b, "The values without a # before them are needed. This file is printed from the table that reads the variables; docs/configuration.md has it as tables.")
+	comment(b, last)
+}
+
+// envBody explains every variable, with the line that assign makes of it.
+func envBody(b *strings.Builder, assign func(Variable) string) {
 	group := ""
 	for _, v := range Variables() {
 		if v.Group == groupSetup {
@@ -34,15 +51,8 @@ func WriteEnvExample(w io.Writer) error {
 		for _, line := range remarks(v) {
 			comment(b, line)
 		}
-		switch {
-		case v.Required || v.Name == "TOOL_SCOPES":
-			fmt.Fprintf(b, "%s=\n", v.Name)
-		default:
-			fmt.Fprintf(b, "#%s=%s\n", v.Name, assigned(v.Default))
-		}
+		fmt.Fprintln(b, assign(v))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // remarks are the lines after the help of a variable.
