@@ -38,6 +38,7 @@ var layers = []layer{
 	{name: "internal/http", purpose: "the public and the admin listener and the control socket"},
 	{name: "internal/notify", purpose: "tells people what needs them, in a chat of theirs; never in the way"},
 	{name: "internal/explain", purpose: "one client's story in plain words; pure"},
+	{name: "internal/setup", purpose: "what a tenant lacks for grantd, and what makes it so; the plan is pure"},
 	{name: "internal/doctor", purpose: "what keeps clients from registering and people from logging in, and what to do about it"},
 	{name: "internal/metrics", purpose: "Prometheus metrics in a registry of their own"},
 	{name: "internal/health", purpose: "how grantd is doing, answered from memory"},

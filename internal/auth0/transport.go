@@ -20,6 +20,9 @@ const (
 	maxBody = 16 << 20
 	// maxErrorBody bounds what is read of an answer other than 2xx.
 	maxErrorBody = 64 << 10
+	// maxPatience is how often a call with a person's token is made again after
+	// a 429.
+	maxPatience = 8
 )
 
 var (
@@ -48,6 +51,14 @@ func (t *transport) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, failed := t.limited(req, op, tok)
+	// A person waits for the answer, and nothing was done: the budget knows now
+	// when to ask again.
+	for n := 0; t.guard.given && failed != nil && failed.Reason == dcr.RateLimited && n < maxPatience; n++ {
+		if req, err = again(req); err != nil {
+			return nil, transportError(op.name, err)
+		}
+		resp, failed = t.limited(req, op, tok)
+	}
 	if failed != nil && failed.Reason == dcr.Unauthorized && failed.Status != 0 {
 		renewed, err := t.guard.renewed(ctx, tok)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 type Process struct {
 	Args           []string // after the program's name
 	Environ        []string // KEY=VALUE
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	// Hangups subscribes to SIGHUP. Only serve does; others end by it.
 	Hangups func() <-chan os.Signal
@@ -99,7 +100,7 @@ and the log go to standard error, as text.`,
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
 	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.historyCommand(), a.holdCommand(),
-		a.ledgerCommand(), a.planCommand(), a.revertCommand(), a.syncCommand(), a.versionCommand())
+		a.ledgerCommand(), a.planCommand(), a.revertCommand(), a.setupCommand(), a.syncCommand(), a.versionCommand())
 	strictUsage(root)
 	return root
 }

@@ -150,3 +150,20 @@ func envLine(name, value string) (string, error) {
 	}
 	return name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`, nil
 }
+
+// FromEnvironment are the values that came from the process environment, so that
+// a file can hold them: without those of grantd setup itself, which have no
+// place in it.
+func (c *Config) FromEnvironment() map[string]Secret {
+	all := map[string]Secret{}
+	for _, v := range Variables() {
+		switch {
+		case c.Origin(v.Name) != FromEnv, v.Group == groupSetup:
+		case v.Secret:
+			all[v.Name] = *v.secret(c)
+		default:
+			all[v.Name] = NewSecret(v.show(c))
+		}
+	}
+	return all
+}

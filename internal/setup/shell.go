@@ -54,3 +54,11 @@ func escape(b *strings.Builder, r rune) {
 	}
 	one(uint16(r))
 }
+
+// String is the call in one line, as it is sent.
+func (c Call) String() string {
+	if c.Body == nil {
+		return c.Method + " " + c.Path
+	}
+	return c.Method + " " + c.Path + " " + asJSON(c.Body)
+}
