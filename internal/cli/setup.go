@@ -17,7 +17,6 @@ import (
 	"grantd/internal/config"
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
-	"grantd/internal/scope"
 	"grantd/internal/setup"
 )
 
@@ -96,6 +95,7 @@ type preparation struct {
 	claims  auth0.Claims
 	config  *config.Config
 	secret  config.Secret // the webhook's
+	unread  bool          // a source of scopes could not be read
 }
 
 func (p *preparation) run(cmd *cobra.Command) error {
@@ -120,12 +120,16 @@ func (p *preparation) run(cmd *cobra.Command) error {
 	if err := p.checkScopes(setup.ReadScopes()); err != nil {
 		return err
 	}
-	state, err := setup.Look(ctx, tenant, p.want(file), p.secret.Reveal())
+	scopes, err := p.scopes(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := setup.Look(ctx, tenant, p.want(file, scopes), p.secret.Reveal())
 	if err != nil {
 		return p.explainCall(err)
 	}
 	d := setup.Doer{Tenant: tenant, File: keeper, Secret: p.secret.Reveal(), ID: "grantd-setup-" + randomHex(8)}
-	report := setupReport{Tenant: p.config.Domain, DryRun: p.dryRun, EnvFile: file.Path}
+	report := setupReport{Schema: 1, Actions: []setupAction{}, Tenant: p.config.Domain, DryRun: p.dryRun, EnvFile: file.Path}
 	failed := p.perform(ctx, d, setup.Plan(state), &report)
 	report.Next = p.next(state)
 	if err := p.print(report, failed); err != nil {
@@ -216,9 +220,8 @@ func (p *preparation) load(isNew bool) (*config.Config, error) {
 }
 
 // want is what the configuration asks of a tenant.
-func (p *preparation) want(file setup.File) setup.Want {
+func (p *preparation) want(file setup.File, scopes []string) setup.Want {
 	c := p.config
-	scopes, _ := scope.SplitLogin(c.Scopes())
 	w := setup.Want{
 		Domain: c.Domain, Audience: c.Audience, Scopes: scopes, Connections: c.Connections,
 		ClientID: c.ClientID, HasSecret: c.ClientSecret.IsSet(), OwnScopes: daemon.ApplicationScopes(), File: file,

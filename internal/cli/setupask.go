@@ -31,15 +31,15 @@ func questions() []question {
 	}
 }
 
-// answer takes flags, and asks for what is still missing: what has no default,
-// and for a new env file all of it.
+// answer takes flags, and asks for what is still missing: what has no default
+// and the public address, and for a new env file all of it.
 func (p *preparation) answer(ctx context.Context, isNew bool) error {
 	if err := p.takeFlags(isNew); err != nil {
 		return err
 	}
 	var missing []string
 	for _, q := range questions() {
-		asked := q.must || isNew && !p.yes
+		asked := q.must || !p.yes && (isNew || q.name == "GRANTD_PUBLIC_URL")
 		if !asked || p.config.Origin(q.name) != config.FromDefault || q.name == "TOOL_SCOPES" && p.scopesElsewhere() {
 			continue
 		}

@@ -27,6 +27,7 @@ const (
 
 // setupReport is what setup prints as JSON.
 type setupReport struct {
+	Schema  int           `json:"schema"`
 	Tenant  string        `json:"tenant"`
 	DryRun  bool          `json:"dry_run"`
 	EnvFile string        `json:"env_file,omitempty"`
@@ -185,8 +186,8 @@ func (p *preparation) next(s setup.State) []string {
 	} else {
 		all = append(all, "Have a proxy with a certificate hand "+p.config.PublicURL+" on to "+p.config.Listen+", where the daemon listens.")
 	}
-	if p.config.ScopesFile != "" || p.config.ScopesURL != "" {
-		all = append(all, "The scopes of TOOL_SCOPES_FILE and TOOL_SCOPES_URL were not looked at; grantd doctor says which of them the API does not define.")
+	if p.unread {
+		all = append(all, "TOOL_SCOPES_FILE or TOOL_SCOPES_URL could not be read, so its scopes were not looked at: run grantd setup again when it can be.")
 	}
 	flag := ""
 	if p.envFile != "" {

@@ -41,7 +41,7 @@ func (s State) envFile() []Action {
 	if s.File.Path == "" {
 		return nil
 	}
-	a := Action{Kind: EnvFile, Status: Is, Title: s.File.Path + " has what setup knows"}
+	a := Action{Kind: EnvFile, Status: Is, Title: "What you answered is in " + s.File.Path}
 	if len(s.File.Misses) == 0 {
 		return []Action{a}
 	}
