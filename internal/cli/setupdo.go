@@ -68,9 +68,16 @@ func (p *preparation) perform(ctx context.Context, d setup.Doer, actions []setup
 	declined := map[setup.Kind]bool{}
 	var failed error
 	for _, a := range actions {
-		done := setupAction{Action: a, Outcome: setupNotReached}
-		if failed == nil {
+		done := setupAction{Action: a}
+		switch {
+		case failed == nil:
 			done.Outcome, failed = p.one(ctx, d, a, declined)
+		case a.Status == setup.Todo:
+			done.Outcome = setupNotReached
+		case a.Status == setup.Is:
+			done.Outcome = setupIs
+		case a.Status == setup.Person:
+			done.Outcome = setupPerson
 		}
 		if done.Outcome == setupDeclined || done.Outcome == setupSkipped {
 			declined[a.Kind] = true
