@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"exits":    exits,
 			"find":     find,
+			"fresh":    freshTenant,
 			"ledger":   writeLedger,
 			"nobody":   nobody,
 			"register": register,

@@ -62,7 +62,6 @@ is left to do: declined, for a person alone, or by --dry-run not done.`,
 	for _, q := range questions() {
 		p.flags[q.name] = f.String(q.flag, "", q.usage)
 	}
-	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd
 }
 
@@ -99,6 +98,9 @@ type preparation struct {
 }
 
 func (p *preparation) run(cmd *cobra.Command) error {
+	if p.yes && p.dryRun {
+		return misuse(cmd, errors.New("--yes does everything and --dry-run nothing: one of the two"))
+	}
 	ctx := cmd.Context()
 	p.cmd, p.talk, p.answers = cmd, cmd.OutOrStdout(), map[string]string{}
 	if p.json {
@@ -131,7 +133,7 @@ func (p *preparation) run(cmd *cobra.Command) error {
 	d := setup.Doer{Tenant: tenant, File: keeper, Secret: p.secret.Reveal(), ID: "grantd-setup-" + randomHex(8)}
 	report := setupReport{Schema: 1, Actions: []setupAction{}, Tenant: p.config.Domain, DryRun: p.dryRun, EnvFile: file.Path}
 	failed := p.perform(ctx, d, setup.Plan(state), &report)
-	report.Next = p.next(state)
+	report.Next = p.next(state, report.left())
 	if err := p.print(report, failed); err != nil {
 		return err
 	}

@@ -23,10 +23,10 @@ type question struct {
 func questions() []question {
 	return []question{
 		{"MGMT_DOMAIN", "domain", "the tenant's `DOMAIN`, as Auth0 gave it", "Your tenant's domain, the one Auth0 gave it", true},
-		{"OAUTH_AUDIENCE", "audience", "`IDENTIFIER` of the API: the resource of your MCP server, byte for byte", "The URL of your MCP server, which becomes the API's identifier", true},
-		{"TOOL_SCOPES", "scopes", "`SCOPES` that clients shall be granted, separated by spaces", "Scopes that clients shall be granted, separated by spaces", true},
-		{"GOOGLE_CONNECTION_NAME", "connections", "`NAMES` of the connections people log in with, separated by commas", "Connections that people log in with, separated by commas", false},
-		{"GRANTD_ALLOWED_CLIENTS", "allowed-clients", "which `CLIENTS` may be touched: chatgpt, claude, …", "Clients to let through: chatgpt, claude, mcp-inspector, or redirect URIs, separated by commas", false},
+		{"OAUTH_AUDIENCE", "audience", "`URL` of your MCP server, byte for byte", "The URL of your MCP server, which becomes the API's identifier", true},
+		{"TOOL_SCOPES", "scopes", "`SCOPES` to grant, separated by spaces", "Scopes that clients shall be granted, separated by spaces", true},
+		{"GOOGLE_CONNECTION_NAME", "connections", "`NAMES` of connections, separated by commas", "Connections that people log in with, separated by commas", false},
+		{"GRANTD_ALLOWED_CLIENTS", "allowed-clients", "which `CLIENTS` may be touched", "Clients to let through: chatgpt, claude, mcp-inspector, or redirect URIs, separated by commas", false},
 		{"GRANTD_PUBLIC_URL", "public-url", "https `URL` by which Auth0 reaches grantd", "The https URL by which Auth0 reaches grantd; empty if there is none yet", false},
 	}
 }
@@ -44,14 +44,21 @@ func (p *preparation) answer(ctx context.Context, isNew bool) error {
 			continue
 		}
 		suggested := p.suggestion(q.name)
-		if q.must && p.yes && suggested != "" {
+		var err error
+		if !q.must || !p.yes || suggested == "" {
+			err = p.put(ctx, q, suggested, isNew)
+		} else {
 			p.answers[q.name] = suggested
-		} else if err := p.put(ctx, q, suggested, isNew); errors.Is(err, io.EOF) {
+		}
+		switch {
+		case errors.Is(err, io.EOF) && suggested != "":
+			p.answers[q.name] = suggested
+		case errors.Is(err, io.EOF):
 			if q.must {
 				missing = append(missing, "--"+q.flag)
 			}
 			continue
-		} else if err != nil {
+		case err != nil:
 			return err
 		}
 		c, err := p.load(isNew)

@@ -186,8 +186,11 @@ func (p *preparation) words(text string, look style) {
 }
 
 // next says what comes after, whatever was found.
-func (p *preparation) next(s setup.State) []string {
+func (p *preparation) next(s setup.State, left bool) []string {
 	var all []string
+	if left {
+		all = append(all, "Run grantd setup again when you want what is left to be done, or have done it.")
+	}
 	if s.StreamURL == "" {
 		all = append(all, "Set GRANTD_PUBLIC_URL when there is a public https address, and run grantd setup again for the log stream. Until then grantd finds registrations by looking, every 15 seconds.")
 	} else {
