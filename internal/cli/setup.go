@@ -94,7 +94,8 @@ type preparation struct {
 	claims  auth0.Claims
 	config  *config.Config
 	secret  config.Secret // the webhook's
-	unread  bool          // a source of scopes could not be read
+	notices []config.Notice
+	unread  bool // a source of scopes could not be read
 }
 
 func (p *preparation) run(cmd *cobra.Command) error {
@@ -160,6 +161,9 @@ func (p *preparation) prepare(ctx context.Context) (setup.File, *envKeeper, erro
 	if p.config, err = p.load(file.New); err != nil {
 		return file, nil, err
 	}
+	for _, n := range p.notices {
+		fmt.Fprintln(p.cmd.ErrOrStderr(), printable(n.String()))
+	}
 	if err := p.checkToken(); err != nil {
 		return file, nil, err
 	}
@@ -214,7 +218,8 @@ func (p *preparation) load(isNew bool) (*config.Config, error) {
 			src.Environ = append(src.Environ, v.Name+"="+text)
 		}
 	}
-	c, _, err := config.LoadOnly(src, names...)
+	c, notices, err := config.LoadOnly(src, names...)
+	p.notices = notices
 	if err != nil {
 		return nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}

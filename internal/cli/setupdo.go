@@ -123,7 +123,11 @@ func (p *preparation) one(ctx context.Context, d setup.Doer, a setup.Action, dec
 			return setupDeclined, nil
 		}
 	}
-	if err := d.Do(ctx, a); err != nil {
+	if err := ctx.Err(); err != nil {
+		return setupNotReached, err
+	}
+	// What is begun is ended: the secret of an application is told once.
+	if err := d.Do(context.WithoutCancel(ctx), a); err != nil {
 		fmt.Fprintln(p.talk, p.paint(bad, "  failed"))
 		return setupFailed, p.explainCall(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,9 +64,7 @@ func (f *EnvFile) Add(values map[string]Secret) error {
 
 // write writes the whole file beside it and puts it in its place.
 func (f *EnvFile) write(values map[string]Secret, place func(from, to string) error) (err error) {
-	for name, v := range values {
-		f.values[name] = v
-	}
+	maps.Copy(f.values, values)
 	content := []byte(f.render())
 	tmp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+"-*") // mode 0600
 	if err != nil {
@@ -103,7 +102,7 @@ func (f *EnvFile) append(values map[string]Secret) error {
 	if err != nil {
 		return fmt.Errorf("add to the env file: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // what was written is synced
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("add to the env file: %w", err)

@@ -142,6 +142,50 @@ func TestEnvFileAdded(t *testing.T) {
 	}
 }
 
+// The example, filled in by adding to it, is read without a notice: what was
+// empty is not set twice.
+func TestEnvFileAddedToExample(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grantd.env")
+	var b strings.Builder
+	if err := WriteEnvExample(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := openEnvFile(t, path, false)
+	err := f.Add(secrets("MGMT_DOMAIN", "acme.eu.auth0.com", "MGMT_CLIENT_ID", "abc", "MGMT_CLIENT_SECRET", "a secret",
+		"OAUTH_AUDIENCE", "https://x/", "TOOL_SCOPES", "a b", "LOG_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, notices, err := Load(Source{Environ: []string{"HOME=/h"}, EnvFile: path})
+	if err != nil || len(notices) > 0 {
+		t.Fatalf("%v, %v", err, notices)
+	}
+	if c.Domain != "acme.eu.auth0.com" || c.ClientSecret.Reveal() != "a secret" || len(c.ToolScopes) != 2 {
+		t.Errorf("%+v", c.Redacted())
+	}
+}
+
+// What came from the environment can be kept, but for what is setup's alone.
+func TestFromEnvironment(t *testing.T) {
+	c, _, err := LoadOnly(Source{Environ: []string{
+		"MGMT_DOMAIN=ACME.eu.auth0.com", "MGMT_CLIENT_SECRET=s", "GRANTD_SETUP_TOKEN=t", "TOOL_SCOPES=b a", "PATH=/bin",
+	}}, "MGMT_DOMAIN", "MGMT_CLIENT_SECRET", "GRANTD_SETUP_TOKEN", "TOOL_SCOPES", "GRANTD_ALLOWED_CLIENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, v := range c.FromEnvironment() {
+		got[name] = v.Reveal()
+	}
+	want := map[string]string{"MGMT_DOMAIN": "acme.eu.auth0.com", "MGMT_CLIENT_SECRET": "s", "TOOL_SCOPES": "a,b"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEnvFileRefusals(t *testing.T) {
 	dir := t.TempDir()
 	if _, _, err := OpenEnvFile(filepath.Join(dir, "no", "grantd.env")); err == nil || !strings.Contains(err.Error(), "make it first") {

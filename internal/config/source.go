@@ -74,7 +74,7 @@ func (l *lookup) readEnvFile() {
 		l.errs = append(l.errs, &FieldError{Where: l.place(e.Line), Problem: e.Problem, Hint: e.Hint})
 	}
 	for _, a := range all {
-		if before, ok := l.file[a.Name]; ok && !before.Value.Equal(a.Value) && known(a.Name) {
+		if before, ok := l.file[a.Name]; ok && before.Value.IsSet() && !before.Value.Equal(a.Value) && known(a.Name) {
 			l.notice(a.Name, "set twice in %s; line %d counts, line %d does not", l.envFile, a.Line, before.Line)
 		}
 		l.file[a.Name] = a
