@@ -95,3 +95,45 @@ func TestSetupFromNothing(t *testing.T) {
 		})
 	}
 }
+
+// Whoever breaks off at a question leaves everything as it is.
+func TestSetupInterrupted(t *testing.T) {
+	w := freshWorld(t, tenantsim.Options{})
+	cmd := exec.CommandContext(w.ctx(), binary(), "setup", "--env-file", w.envFile(), "--domain", domain, "--audience", audience,
+		"--scopes", "notes:read", "--connections", google, "--allowed-clients", "chatgpt", "--public-url", w.hook.URL)
+	cmd.Env = []string{"HOME=" + w.dir, "GRANTD_MGMT_URL=" + w.tenant.URL(), "GRANTD_SETUP_TOKEN=" + w.tenant.PersonToken()}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	seen := ""
+	for buf := make([]byte, 4096); !strings.Contains(seen, "Do it?"); {
+		n, err := out.Read(buf)
+		if seen += string(buf[:n]); err != nil {
+			t.Fatalf("%v after %s", err, seen)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	exit, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || exit.ExitCode() != 1 || !strings.Contains(errs.String(), "grantd: interrupted") {
+		t.Errorf("%v: %s", exit, errs.String())
+	}
+	if writes := w.tenant.Writes(); len(writes) > 0 {
+		t.Errorf("wrote %+v", writes)
+	}
+	if _, err := os.Stat(w.envFile()); err == nil {
+		t.Error("wrote the env file")
+	}
+}
