@@ -22,6 +22,9 @@ const (
 	// StepScopes is no write to Auth0: a scope source reads otherwise than
 	// before. Its entry has no client.
 	StepScopes StepKind = "scopes"
+	// StepForget is no write to Auth0 either: a person had the record of a
+	// client removed from the ledger.
+	StepForget StepKind = "forget"
 )
 
 // Change is one write to Auth0, made or (in a dry run) planned. Before and

@@ -64,3 +64,37 @@ func (l *Ledger) Requeue(ctx context.Context, w Which, class dcr.Class, cause dc
 	}
 	return n, nil
 }
+
+// RequeuePhase is Requeue of the records of one phase, or of all that are not
+// gone where it is empty.
+func (l *Ledger) RequeuePhase(ctx context.Context, p dcr.Phase, class dcr.Class, cause dcr.Cause) (int, error) {
+	n, err := l.edit(ctx, p, func(r dcr.Record) bool { return p != "" && r.Phase == p || p == "" && r.Phase != dcr.Gone },
+		func(t tx, r *dcr.Record) error { return t.makeDue(r, l.now(), class, cause) })
+	if err != nil {
+		return n, fmt.Errorf("requeue clients: %w", err)
+	}
+	return n, nil
+}
+
+// RequeueClient makes one client due now in the urgent class and returns its
+// record as it is from then on, or ErrNotFound.
+func (l *Ledger) RequeueClient(ctx context.Context, id string, cause dcr.Cause) (r dcr.Record, err error) {
+	now := l.now()
+	err = l.update(ctx, func(t tx) error {
+		old, err := t.writable(id, now)
+		if err != nil {
+			return err
+		}
+		r = old
+		if err := t.makeDue(&r, now, dcr.Urgent, cause); err != nil {
+			return err
+		}
+		r.Source = "" // of a person, and not of whoever caused the last look
+		r = tidy(r)
+		return t.put(old, r)
+	})
+	if err != nil {
+		return dcr.Record{}, fmt.Errorf("requeue client %.128q: %w", id, err)
+	}
+	return r, nil
+}

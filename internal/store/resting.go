@@ -107,7 +107,7 @@ func (t tx) forgetResting(n int) (int, error) {
 	return n, nil
 }
 
-// forget removes a record that rests.
+// forget removes a record, and what indexes and counters have of it.
 func (t tx) forget(r dcr.Record) error {
 	if err := t.clients().Delete([]byte(r.ClientID)); err != nil {
 		return err
@@ -120,11 +120,15 @@ func (t tx) forget(r dcr.Record) error {
 			return err
 		}
 	}
-	if err := t.resting().Delete(restKey(r)); err != nil {
-		return err
+	if k := dueKey(r); k != nil {
+		if err := t.due().Delete(k); err != nil {
+			return err
+		}
 	}
-	if err := t.addCount(countResting, -1); err != nil {
-		return err
+	if k := restKey(r); k != nil {
+		if err := errors.Join(t.resting().Delete(k), t.addCount(countResting, -1)); err != nil {
+			return err
+		}
 	}
 	return t.addCount(string(r.Phase), -1)
 }
