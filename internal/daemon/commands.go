@@ -61,13 +61,22 @@ func (e *Engine) Sync(ctx context.Context, adopt bool, progress func(http.Progre
 // syncAlone is a sync where no daemon runs: the loop works for as long as it
 // takes.
 func (e *Engine) syncAlone(ctx context.Context, adopt bool, progress func(http.Progress)) (s http.Synced, err error) {
+	err = e.alone(ctx, func(ctx context.Context) (err error) {
+		s, err = e.sync(ctx, adopt, progress)
+		return err
+	})
+	return s, err
+}
+
+// alone runs what needs the loop where no daemon runs.
+func (e *Engine) alone(ctx context.Context, run func(context.Context) error) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	g, work := errgroup.WithContext(work)
 	e.work(work, g)
-	s, err = e.sync(ctx, adopt, progress)
+	err := run(ctx)
 	stop()
-	return s, errors.Join(err, g.Wait())
+	return errors.Join(err, g.Wait())
 }
 
 func (e *Engine) sync(ctx context.Context, adopt bool, progress func(http.Progress)) (s http.Synced, err error) {

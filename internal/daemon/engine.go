@@ -290,7 +290,9 @@ func (e *Engine) scopesChanged(ctx context.Context, changes []scope.Change) {
 			After:  map[string]any{"source": string(c.Source), "scope": c.After},
 		}})
 	}
-	if err := e.ledger.AddJournal(ctx, entries...); err != nil && ctx.Err() == nil {
+	if err := e.ledger.AddJournal(ctx, entries...); err == nil {
+		e.publishJournal("", len(entries), func(entry dcr.JournalEntry) bool { return entry.Step == dcr.StepScopes })
+	} else if ctx.Err() == nil {
 		e.log.Error("journal a change of scopes", "error", err)
 	}
 	if err := e.desire(ctx); err != nil && ctx.Err() == nil {

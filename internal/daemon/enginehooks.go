@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
@@ -11,6 +12,7 @@ import (
 	"grantd/internal/http"
 	"grantd/internal/metrics"
 	"grantd/internal/reconcile"
+	"grantd/internal/store"
 )
 
 // called notes an HTTP request to Auth0 that has ended.
@@ -40,10 +42,28 @@ func (e *Engine) saved(was dcr.Record, o dcr.Outcome, settled bool) {
 	if settled { // else it is due again, and the outcome of that will tell
 		e.publish(http.EventClient, http.ClientView(rec))
 	}
-	for _, c := range o.Changes {
-		e.publish(http.EventJournal, http.JournalView(dcr.JournalEntry{ClientID: rec.ClientID, Change: c, Cause: rec.Cause}))
+	e.publishJournal(rec.ClientID, len(o.Changes), func(dcr.JournalEntry) bool { return true })
+}
+
+// publishJournal publishes the newest n entries of the journal that are of the
+// client, if it is not empty, and among. It is called when they were just kept.
+func (e *Engine) publishJournal(clientID string, n int, among func(dcr.JournalEntry) bool) {
+	if n == 0 || !e.broker.Wanted() {
+		return
+	}
+	page, _, err := e.ledger.Journal(context.Background(), store.JournalQuery{ClientID: clientID, Limit: n + othersMeanwhile})
+	if err != nil {
+		e.log.Error("read journal for events", "error", err)
+		return
+	}
+	page = slices.DeleteFunc(page, func(entry dcr.JournalEntry) bool { return !among(entry) })
+	for _, entry := range slices.Backward(page[:min(n, len(page))]) {
+		e.publish(http.EventJournal, http.JournalView(entry))
 	}
 }
+
+// othersMeanwhile is how many entries others may have added since.
+const othersMeanwhile = 20
 
 func (e *Engine) publish(event string, data any) {
 	if err := e.broker.Publish(event, data); err != nil {

@@ -66,9 +66,9 @@ func (a *api) clients(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	phase := dcr.Phase(c.QueryParam("phase"))
-	if phase != "" && !slices.Contains(dcr.Phases(), phase) {
-		return badRequest(fmt.Sprintf("phase must be one of %v.", dcr.Phases()))
+	phase, err := phaseOf(c)
+	if err != nil {
+		return err
 	}
 	page, next, err := a.o.Ledger.Clients(c.Request().Context(), store.Query{
 		Phase: phase, Limit: limit, After: c.QueryParam("after"),
@@ -132,6 +132,15 @@ func limitOf(c echo.Context) (int, error) {
 		return 0, badRequest(fmt.Sprintf("limit must be a number from 1 to %d.", maxLimit))
 	}
 	return min(n, maxLimit), nil
+}
+
+// phaseOf is the query's phase, empty where there is none.
+func phaseOf(c echo.Context) (dcr.Phase, error) {
+	phase := dcr.Phase(c.QueryParam("phase"))
+	if phase != "" && !slices.Contains(dcr.Phases(), phase) {
+		return "", badRequest(fmt.Sprintf("phase must be one of %v.", dcr.Phases()))
+	}
+	return phase, nil
 }
 
 // ledgerProblem is the answer where the ledger could not.

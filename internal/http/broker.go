@@ -36,7 +36,7 @@ func NewBroker() *Broker { return &Broker{subs: map[chan []byte]struct{}{}} }
 // disconnected, and finds what it missed in the ledger. The name is of one
 // word. Data that cannot be JSON is an error.
 func (b *Broker) Publish(event string, data any) error {
-	if !b.wanted() {
+	if !b.Wanted() {
 		return nil
 	}
 	text, err := json.Marshal(data)
@@ -66,7 +66,8 @@ func (b *Broker) Close() {
 	}
 }
 
-func (b *Broker) wanted() bool {
+// Wanted reports whether anybody listens.
+func (b *Broker) Wanted() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.subs) > 0

@@ -27,6 +27,7 @@ type Commands interface {
 	// gives grantd the grants that were there before it.
 	Sync(ctx context.Context, adopt bool, progress func(Progress)) (Synced, error)
 	Brakes
+	Resyncer
 	Reverter
 }
 
@@ -110,11 +111,13 @@ func SyncedView(s reconcile.Sweep, adopted int, took time.Duration, clients map[
 // Message is a line of a command's answer. Each has one member; all but the
 // last tell of progress.
 type Message struct {
-	Progress *Progress `json:"progress,omitempty"`
-	Plan     *Plan     `json:"plan,omitempty"`
-	Synced   *Synced   `json:"synced,omitempty"`
-	Reverted *Reverted `json:"reverted,omitempty"`
-	Problem  *Problem  `json:"problem,omitempty"`
+	Progress    *Progress    `json:"progress,omitempty"`
+	Plan        *Plan        `json:"plan,omitempty"`
+	Synced      *Synced      `json:"synced,omitempty"`
+	Resynced    *Resynced    `json:"resynced,omitempty"`
+	ResyncedAll *ResyncedAll `json:"resynced_all,omitempty"`
+	Reverted    *Reverted    `json:"reverted,omitempty"`
+	Problem     *Problem     `json:"problem,omitempty"`
 }
 
 // commands answers them.
