@@ -21,27 +21,34 @@ import (
 // in the ledger's file, for which no configuration is needed but where it is.
 // done must be called in the end, once.
 func (a *app) brakes(ctx context.Context) (_ api.Brakes, done func(), err error) {
-	at, err := a.findDaemon(ctx)
-	if err != nil {
+	daemonAt, l, err := a.writableLedger(ctx)
+	switch {
+	case err != nil:
 		return nil, nil, err
+	case l == nil:
+		return newRemote(daemonAt), func() {}, nil
 	}
-	if at.socket != "" {
-		return newRemote(at.socket), func() {}, nil
+	// Whoever gives the command reads in its output what the log would say.
+	return daemon.NewBrakes(l, slog.New(slog.DiscardHandler)), func() { _ = l.Close() }, nil
+}
+
+// writableLedger finds the running daemon's socket, or opens the ledger's file
+// to be written, which the caller closes.
+func (a *app) writableLedger(ctx context.Context) (socket string, l *store.Ledger, err error) {
+	at, err := a.findDaemon(ctx)
+	if err != nil || at.socket != "" {
+		return at.socket, nil, err
 	}
-	l, err := openExisting(ctx, store.Options{Existing: true}, at.dirs...)
+	l, err = openExisting(ctx, store.Options{Existing: true}, at.dirs...)
 	if errors.Is(err, store.ErrLocked) {
 		// A daemon has it, and not its socket where we looked.
 		for _, path := range systemSockets() {
 			if answers(ctx, path) == nil {
-				return newRemote(path), func() {}, nil
+				return path, nil, nil
 			}
 		}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	// Whoever gives the command reads in its output what the log would say.
-	return daemon.NewBrakes(l, slog.New(slog.DiscardHandler)), func() { _ = l.Close() }, nil
+	return "", l, err
 }
 
 // Hold implements api.Brakes.
@@ -108,8 +115,13 @@ func (r remote) ask(ctx context.Context, method, path string, v any) error {
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil || p.Message == "" {
 		return fmt.Errorf("ask the daemon: %s; is it of another version than this command?", resp.Status)
 	}
-	return fmt.Errorf("ask the daemon: %s", p.Message)
+	return problemError{p}
 }
+
+// problemError is what the daemon says went wrong.
+type problemError struct{ api.Problem }
+
+func (e problemError) Error() string { return "ask the daemon: " + e.Message }
 
 func (f fileReader) Holds(ctx context.Context) (api.HoldList, error) {
 	holds, err := daemon.HoldsInForce(ctx, f.Ledger, time.Now())

@@ -17,6 +17,8 @@ func describe(c dcr.Change) string {
 	switch c.Step {
 	case dcr.StepGrant, dcr.StepRevoke:
 		said = describeGrant(c)
+	case dcr.StepForget:
+		said = describeForget(c)
 	case dcr.StepConnect:
 		if name, ok := c.After["connection"].(string); ok && c.After["enabled"] == false {
 			said = "disable " + name
@@ -34,6 +36,17 @@ func describe(c dcr.Change) string {
 		said = describeFields(c)
 	}
 	return printable(cut(said, 1000))
+}
+
+func describeForget(c dcr.Change) string {
+	said := "forgotten"
+	if phase, ok := c.Before["phase"].(string); ok {
+		said += ", was " + phase
+	}
+	if reason, ok := c.Before["reason"].(string); ok && reason != "" {
+		said += ": " + reason
+	}
+	return said
 }
 
 func describeGrant(c dcr.Change) string {

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,159 +9,151 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
-	api "grantd/internal/http"
+	"grantd/internal/policy"
 )
 
 func (a *app) clientsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clients",
-		Short: "Show what the ledger knows of clients",
+		Short: "Show what the ledger knows of clients, and look at them again",
 		Long: `Show what the ledger knows of clients: through the daemon while one runs, else
-from its file. Nothing is asked of Auth0.
+from its file. list, show and forget ask nothing of Auth0; resync does.
 
   ready     a user can log in through it
   pending   work is due, or is tried again by itself
   blocked   a person must act; "grantd clients show" says how
   refused   not on the allow-list, or not to be touched at all
   gone      deleted in Auth0`,
-		Example: "  grantd clients list\n  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM",
-		RunE:    help,
+		Example: `  grantd clients list
+  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM
+  grantd clients resync tpc_8SXWY6j3afl2CP5ntwEOpM`,
+		RunE: help,
 	}
-	cmd.AddCommand(a.clientsListCommand(), a.clientsShowCommand())
+	cmd.AddCommand(a.clientsForgetCommand(), a.clientsListCommand(), a.clientsResyncCommand(), a.clientsShowCommand())
 	return cmd
 }
 
-// pageSize is how many clients are asked for at once.
-const pageSize = 500
+// phaseNames are the phases as a person writes them.
+func phaseNames() []string {
+	names := make([]string, len(dcr.Phases()))
+	for i, p := range dcr.Phases() {
+		names[i] = string(p)
+	}
+	return names
+}
+
+// otherPreset stands for clients whose callbacks are of no preset.
+const otherPreset = "other"
+
+// presetNames are the products that a list can be of.
+func presetNames() []string { return append(policy.Presets(), otherPreset) }
+
+// listFlags are the flags of a list of clients, as given.
+type listFlags struct {
+	phases, presets              []string
+	newerThan, olderThan, unused string
+	sort                         string
+	reverse, watch               bool
+	limit                        int
+}
 
 func (a *app) clientsListCommand() *cobra.Command {
-	var phase string
-	var limit int
-	phases := make([]string, len(dcr.Phases()))
-	for i, p := range dcr.Phases() {
-		phases[i] = string(p)
-	}
+	var f listFlags
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List clients and where they stand",
-		Example: "  grantd clients list\n  grantd clients list --phase blocked\n  grantd clients list --limit 0 --json",
-		Args:    noArguments,
+		Use:   "list",
+		Short: "List clients and where they stand",
+		Long: `List clients and where they stand, by client id or as --sort says. Filters that
+are given together all have to fit. A client's age counts from its registration,
+or from when it was first seen where nobody knows when it registered; one that
+was never used counts as unused since then.
+
+--watch goes on until it is interrupted: on a terminal the list is drawn anew
+every 2 seconds; elsewhere each change of a client is a line, with --json an
+object. It needs a running daemon.
+
+With --json, next is where the list goes on; it is empty at the end and with
+--sort.
+
+Exit codes: 0 listed, also when there is none; 1 failed; 2 wrong usage.`,
+		Example: `  grantd clients list
+  grantd clients list --phase blocked,pending
+  grantd clients list --preset other --newer-than 24h
+  grantd clients list --unused-for 30d --sort used
+  grantd clients list --sort -registered --limit 10
+  grantd clients list --watch
+  grantd clients list --limit 0 --json`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if phase != "" && !slices.Contains(phases, phase) {
-				return misuse(cmd, fmt.Errorf("--phase %q: there are %s", cut(phase, 40), strings.Join(phases, ", ")))
+			s, err := f.selection(time.Now())
+			if err != nil {
+				return misuse(cmd, err)
 			}
-			if limit < 0 {
-				return misuse(cmd, fmt.Errorf("--limit %d: use 0 for all of them", limit))
+			if f.watch {
+				return a.watchClients(cmd, s)
 			}
-			return a.listClients(cmd, dcr.Phase(phase), limit)
+			return a.listClients(cmd, s)
 		},
 	}
-	cmd.Flags().StringVar(&phase, "phase", "", "only clients in this `PHASE`: "+strings.Join(phases, ", "))
-	cmd.Flags().IntVar(&limit, "limit", 50, "at most `N` clients; 0 is all of them")
-	// It fails only for a flag that is not defined.
-	_ = cmd.RegisterFlagCompletionFunc("phase", cobra.FixedCompletions(phases, cobra.ShellCompDirectiveNoFileComp))
+	f.register(cmd)
 	return cmd
 }
 
-func (a *app) listClients(cmd *cobra.Command, phase dcr.Phase, limit int) error {
-	ledger, err := a.openLedger(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	list, err := readClients(cmd.Context(), ledger, phase, limit)
-	if err != nil {
-		return err
-	}
-	out := cmd.OutOrStdout()
-	if a.json {
-		return printJSON(out, list)
-	}
-	if len(list.Clients) == 0 && phase != "" {
-		_, err := fmt.Fprintf(out, "No client is %s.\n", phase)
-		return err
-	}
-	return printClients(out, a.color(out), list, time.Now())
+func (f *listFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.phases, "phase", nil, "only clients in this `PHASE`, or in one of several: "+strings.Join(phaseNames(), ", "))
+	flags.StringSliceVar(&f.presets, "preset", nil, "only clients of this `NAME`, by their callbacks: "+strings.Join(presetNames(), ", "))
+	flags.StringVar(&f.newerThan, "newer-than", "", "only clients of the last `DURATION`, such as 24h or 7d")
+	flags.StringVar(&f.olderThan, "older-than", "", "only clients that are older than this `DURATION`")
+	flags.StringVar(&f.unused, "unused-for", "", "only clients that nobody used for this `DURATION`")
+	flags.StringVar(&f.sort, "sort", "", "order by this `KEY`, with - before it the other way round: "+strings.Join(sortNames(), ", "))
+	flags.BoolVar(&f.reverse, "reverse", false, "the other way round")
+	flags.BoolVar(&f.watch, "watch", false, "go on and show what changes, until interrupted")
+	flags.IntVar(&f.limit, "limit", 50, "at most `N` clients; 0 is all of them")
+	completeFlag(cmd, "phase", phaseNames())
+	completeFlag(cmd, "preset", presetNames())
+	completeFlag(cmd, "sort", sortNames())
 }
 
-// readClients reads up to limit clients, or all of them if it is 0.
-func readClients(ctx context.Context, ledger ledgerReader, phase dcr.Phase, limit int) (api.ClientList, error) {
-	list := api.ClientList{Schema: 1, Clients: []api.Client{}}
-	for {
-		n := pageSize
-		if limit > 0 {
-			n = min(n, limit-len(list.Clients))
+// selection is what the flags select, seen from a moment.
+func (f *listFlags) selection(now time.Time) (s selection, err error) {
+	s = selection{now: now, limit: f.limit, reverse: f.reverse}
+	for _, p := range f.phases {
+		if !slices.Contains(phaseNames(), p) {
+			return s, fmt.Errorf("--phase %q: there are %s", cut(p, 40), strings.Join(phaseNames(), ", "))
 		}
-		page, err := ledger.Clients(ctx, phase, n, list.Next)
-		if err != nil {
-			return list, err
-		}
-		list.Clients, list.Next = append(list.Clients, page.Clients...), page.Next
-		if list.Next == "" || (limit > 0 && len(list.Clients) >= limit) {
-			return list, nil
+		s.phases = append(s.phases, dcr.Phase(p))
+	}
+	for _, p := range f.presets {
+		if !slices.Contains(presetNames(), p) {
+			return s, fmt.Errorf("--preset %q: there are %s", cut(p, 40), strings.Join(presetNames(), ", "))
 		}
 	}
-}
-
-func printClients(w io.Writer, p painter, list api.ClientList, now time.Time) error {
-	if len(list.Clients) == 0 {
-		_, err := fmt.Fprintln(w, "No clients yet. One appears when somebody adds your MCP server, to ChatGPT say.")
-		return err
+	if s.presets = f.presets; len(s.presets) > 0 {
+		s.known = knownPresets()
 	}
-	rows := [][]cell{{{"CLIENT", faint}, {"PHASE", faint}, {"REASON", faint}, {"READY IN", faint}, {"CHECKED", faint}, {"NAME", faint}}}
-	blocked := false
-	for _, c := range list.Clients {
-		blocked = blocked || c.Phase == dcr.Blocked
-		reason := c.Reason
-		if reason == "" {
-			reason = c.LastError
+	for _, age := range []struct {
+		flag, text string
+		into       *time.Duration
+	}{{"--newer-than", f.newerThan, &s.newer}, {"--older-than", f.olderThan, &s.older}, {"--unused-for", f.unused, &s.unused}} {
+		if age.text == "" {
+			continue
 		}
-		checked := "-"
-		if !c.LastCheckedAt.IsZero() {
-			checked = distance(c.LastCheckedAt.Time, now)
+		if *age.into, err = parseLength(age.flag, age.text); err != nil {
+			return s, err
 		}
-		rows = append(rows, []cell{
-			{printable(c.ClientID), plain}, {string(c.Phase), phaseStyle(c.Phase)}, {dash(string(reason)), plain},
-			{dash(readyIn(c)), plain}, {checked, plain}, {printable(cut(c.Name, 40)), plain},
-		})
 	}
-	if err := printTable(w, p, rows); err != nil {
-		return err
+	if f.limit < 0 {
+		return s, fmt.Errorf("--limit %d: use 0 for all of them", f.limit)
 	}
-	if blocked {
-		fmt.Fprintln(w, "\nBlocked clients need you: grantd clients show CLIENT says what to do.")
+	key, backwards := strings.CutPrefix(f.sort, "-")
+	switch {
+	case f.sort == "" && f.reverse:
+		s.by, s.sorted = orders()["client"], true
+	case f.sort != "":
+		if s.by, s.sorted = orders()[key]; !s.sorted {
+			return s, fmt.Errorf("--sort %q: there are %s", cut(f.sort, 40), strings.Join(sortNames(), ", "))
+		}
 	}
-	if list.Next != "" {
-		fmt.Fprintf(w, "\nThese are the first %d; --limit 0 lists all.\n", len(list.Clients))
-	}
-	return nil
-}
-
-func phaseStyle(p dcr.Phase) style {
-	switch p {
-	case dcr.Ready:
-		return good
-	case dcr.Blocked:
-		return bad
-	case dcr.Pending:
-		return notice
-	default:
-		return faint
-	}
-}
-
-// readyIn is how long it took the client to become ready, empty if it never
-// did.
-func readyIn(c api.Client) string {
-	if c.TimeToReadyMS == nil {
-		return ""
-	}
-	return duration(time.Duration(*c.TimeToReadyMS) * time.Millisecond)
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+	s.reverse = s.reverse != backwards
+	return s, nil
 }

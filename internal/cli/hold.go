@@ -63,7 +63,7 @@ Exit codes: 0 held, 1 failed, 2 wrong usage.`,
 			r := api.HoldRequest{ClientID: first(args)}
 			if cmd.Flags().Changed("for") {
 				var err error
-				if r.For, err = parseLength(length); err != nil {
+				if r.For, err = parseLength("--for", length); err != nil {
 					return misuse(cmd, err)
 				}
 			}
@@ -179,9 +179,16 @@ Exit codes: 0 released, 1 failed or no such hold, 2 wrong usage.`,
 	cmd.Flags().BoolVar(&s.All, "all", false, "every hold there is")
 	cmd.Flags().StringVar(&reason, "reason", "", "only those that are there for this `REASON`: "+strings.Join(releasable(), ", "))
 	cmd.Flags().StringVar(&field, "field", "", "only those of this `FIELD`, such as grant")
-	// It fails only for a flag that is not defined.
-	_ = cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(releasable(), cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "reason", releasable())
+	completeFlag(cmd, "field", heldFields())
 	return cmd
+}
+
+// heldFields are the steps that a hold can be of.
+func heldFields() []string {
+	return []string{
+		string(dcr.StepPromote), string(dcr.StepConnect), string(dcr.StepDomainLevel), string(dcr.StepGrant), string(dcr.StepRevoke),
+	}
 }
 
 // releasable are the reasons of holds that can be released.
@@ -319,8 +326,8 @@ func first(args []string) string {
 }
 
 // parseLength reads a duration; other than time.ParseDuration it knows days.
-func parseLength(s string) (time.Duration, error) {
-	wrong := fmt.Errorf("--for %q: write a duration up to 3650d, such as 30m, 2h or 7d", cut(s, 40))
+func parseLength(flag, s string) (time.Duration, error) {
+	wrong := fmt.Errorf("%s %q: write a duration up to 3650d, such as 30m, 2h or 7d", flag, cut(s, 40))
 	d, err := time.ParseDuration(s)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, convErr := strconv.Atoi(days)

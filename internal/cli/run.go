@@ -99,8 +99,20 @@ and the log go to standard error, as text.`,
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
-	root.AddCommand(a.serveCommand(), a.clientsCommand(), a.demoCommand(), a.historyCommand(), a.holdCommand(),
-		a.ledgerCommand(), a.planCommand(), a.revertCommand(), a.setupCommand(), a.syncCommand(), a.versionCommand())
+	root.AddCommand(
+		a.clientsCommand(),
+		a.configCommand(),
+		a.demoCommand(),
+		a.historyCommand(),
+		a.holdCommand(),
+		a.ledgerCommand(),
+		a.planCommand(),
+		a.revertCommand(),
+		a.serveCommand(),
+		a.setupCommand(),
+		a.syncCommand(),
+		a.versionCommand(),
+	)
 	strictUsage(root)
 	return root
 }

@@ -54,27 +54,6 @@ log in, what it lacks and what to do about it, and its times.`,
 	}
 }
 
-// completeClient offers the ledger's clients to the shell.
-func (a *app) completeClient(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ledger, err := a.openLedger(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer ledger.Close()
-	list, err := readClients(cmd.Context(), ledger, "", pageSize)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	ids := make([]cobra.Completion, len(list.Clients))
-	for i, c := range list.Clients {
-		ids[i] = cobra.CompletionWithDesc(c.ClientID, printable(string(c.Phase)+" "+cut(c.Name, 40)))
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
-}
-
 // sheet is a client as a person reads it.
 type sheet struct {
 	painter

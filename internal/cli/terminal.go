@@ -58,7 +58,13 @@ type cell struct {
 
 // printTable prints rows in columns. The last column is as wide as its text.
 func printTable(w io.Writer, p painter, rows [][]cell) error {
-	var widths []int
+	_, err := printRows(w, p, rows, nil)
+	return err
+}
+
+// printRows is printTable of rows after others: columns are at least as wide as
+// those were. It returns the widths for the rows to come.
+func printRows(w io.Writer, p painter, rows [][]cell, widths []int) ([]int, error) {
 	for _, row := range rows {
 		for i, c := range row {
 			if i == len(widths) {
@@ -78,5 +84,5 @@ func printTable(w io.Writer, p painter, rows [][]cell) error {
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
-	return err
+	return widths, err
 }

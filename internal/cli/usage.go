@@ -24,6 +24,7 @@ func strictUsage(root *cobra.Command) {
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	explainCompletion(root)
 	var each func(*cobra.Command)
 	each = func(cmd *cobra.Command) {
 		cmd.SuggestionsMinimumDistance = suggestionDistance

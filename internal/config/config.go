@@ -89,6 +89,7 @@ type Config struct {
 	LogLevel  slog.Level // GRANTD_LOG_LEVEL
 
 	origins map[string]Origin
+	places  map[string]string // FILE or FILE:LINE, by variable
 }
 
 // Scopes are the fixed scopes: ToolScopes and RequiredScopes together, sorted,
@@ -126,6 +127,7 @@ type Setting struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"` // "[redacted]" or "[unset]" for a secret
 	Origin Origin `json:"origin"`
+	Where  string `json:"where"` // FILE or FILE:LINE; empty for defaults and the process environment
 	Secret bool   `json:"secret"`
 }
 
@@ -133,7 +135,7 @@ type Setting struct {
 func (c *Config) Redacted() []Setting {
 	var all []Setting
 	for _, v := range Variables() {
-		all = append(all, Setting{v.Name, v.show(c), c.Origin(v.Name), v.Secret})
+		all = append(all, Setting{v.Name, v.show(c), c.Origin(v.Name), c.places[v.Name], v.Secret})
 	}
 	return all
 }

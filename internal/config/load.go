@@ -43,6 +43,7 @@ func finish(c *Config, l *lookup, table []Variable) (*Config, []Notice, error) {
 	if len(l.errs) > 0 {
 		return nil, l.notices, l.errs.sorted(table)
 	}
+	c.places = l.places
 	return c, l.notices, nil
 }
 

@@ -226,6 +226,10 @@ func (e *Engine) settings() reconcile.Settings {
 // that its sources tell.
 func (e *Engine) desired(c *config.Config) plan.Desired {
 	scopes, known := e.scopes.Scopes()
+	return desiredWith(c, scopes, known)
+}
+
+func desiredWith(c *config.Config, scopes []string, known bool) plan.Desired {
 	return plan.Desired{
 		Audience: c.Audience, Scopes: scopes, ScopesUnknown: !known, ScopeMode: c.ScopeMode,
 		Connections: c.Connections, ConnectionLevel: c.ConnectionLevel,
@@ -249,6 +253,15 @@ func (e *Engine) renewSettings() reconcile.Settings {
 	s := e.settings()
 	e.reconciler.SetSettings(s)
 	return s
+}
+
+// DesiredDigest is the digest of the desired state that a configuration asks
+// for, empty where a file or a URL has a say in its scopes.
+func DesiredDigest(c *config.Config) string {
+	if c.ScopesFile != "" || c.ScopesURL != "" {
+		return ""
+	}
+	return desiredWith(c, c.Scopes(), true).Digest()
 }
 
 // desire puts the desired state in force that configuration and scope sources

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	api "grantd/internal/http"
+)
+
+const (
+	// watchEvery is how often a list on a terminal is drawn anew.
+	watchEvery = 2 * time.Second
+	// maxEvent bounds one of the daemon's events, in bytes.
+	maxEvent = 4 << 20
+)
+
+// The errors of --watch.
+var (
+	errWatchNeedsDaemon = errors.New("--watch shows what a running daemon does, and none answers here; start it with grantd serve, or say where it answers with --socket")
+	errWatchEnded       = errors.New("the daemon has stopped, or could not keep up with what was read of it; start --watch again")
+)
+
+// watchClients shows what changes until it is interrupted, which is no failure.
+func (a *app) watchClients(cmd *cobra.Command, s selection) error {
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	at, err := a.findDaemon(ctx)
+	if err != nil {
+		return err
+	}
+	if at.socket == "" {
+		return errWatchNeedsDaemon
+	}
+	events, err := openEvents(ctx, at.socket)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer events.Close()
+	out := cmd.OutOrStdout()
+	if a.json || !a.screen(out) {
+		return interrupted(ctx, followClients(events, &s, a.changePrinter(out)))
+	}
+	ledger := newSocketReader(at.socket)
+	defer ledger.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- followClients(events, &s, func(api.Client) error { return nil }) }()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	draw := func(now time.Time) error {
+		s.now = now
+		var b bytes.Buffer
+		if err := collect(ctx, ledger, &s, false, &textSink{w: &b, p: a.color(out), s: &s}); err != nil {
+			return err
+		}
+		return drawScreen(out, b.String())
+	}
+	return interrupted(ctx, watchScreen(ctx, draw, time.Now(), tick.C, ended))
+}
+
+// interrupted is err, unless that is because the person has seen enough.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// screen reports whether w can be drawn anew, as a person wants it.
+func (a *app) screen(w io.Writer) bool {
+	return bool(a.color(w)) && !slices.Contains(a.process.Environ, "TERM=dumb")
+}
+
+// watchScreen draws now and with every tick, until the stream of events ends:
+// then there is nobody to ask any more.
+func watchScreen(ctx context.Context, draw func(time.Time) error, now time.Time, ticks <-chan time.Time, ended <-chan error) error {
+	for {
+		if err := draw(now); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-ended:
+			return err
+		case now = <-ticks:
+		}
+	}
+}
+
+// drawScreen puts text in the place of what was there, without a flicker: every
+// line clears what is left of the one before, and the last the rest.
+func drawScreen(w io.Writer, text string) error {
+	_, err := io.WriteString(w, "\x1b[H"+strings.ReplaceAll(text, "\n", "\x1b[K\n")+"\x1b[J")
+	return err
+}
+
+// changePrinter prints a client that changed as one line.
+func (a *app) changePrinter(w io.Writer) func(api.Client) error {
+	return func(c api.Client) error {
+		if a.json {
+			b, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(append(api.EscapeJSON(b), '\n'))
+			return err
+		}
+		at := c.LastCheckedAt.Time
+		if at.IsZero() {
+			at = time.Now()
+		}
+		reason := c.Reason
+		if reason == "" {
+			reason = c.LastError
+		}
+		_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", stamp(at), printable(c.ClientID), c.Phase, dash(printable(cut(string(reason), 60))), printable(cut(c.Name, 40)))
+		return err
+	}
+}
+
+// openEvents opens the daemon's stream of events. They flow when it returns.
+func openEvents(ctx context.Context, socket string) (io.ReadCloser, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://grantd/api/v1/events", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, fmt.Errorf("ask the daemon: %s", problemMessage(resp))
+	}
+	return resp.Body, nil
+}
+
+// followClients passes on the clients that events tell of, if they are selected,
+// until the stream ends, which is an error.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html
+func followClients(events io.Reader, s *selection, changed func(api.Client) error) error {
+	lines := bufio.NewScanner(events)
+	lines.Buffer(nil, maxEvent)
+	event := ""
+	for lines.Scan() {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		switch {
+		case field == "":
+			event = ""
+		case field == "event":
+			event = value
+		case field == "data" && event == api.EventClient:
+			var c api.Client
+			if err := json.Unmarshal([]byte(value), &c); err != nil {
+				return fmt.Errorf("read the daemon's events: %w", err)
+			}
+			now := *s
+			now.now = time.Now()
+			if !now.match(c) {
+				continue
+			}
+			if err := changed(c); err != nil {
+				return err
+			}
+		}
+	}
+	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read the daemon's events: %w", err)
+	}
+	return errWatchEnded
+}
