@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func presetNames() []string { return append(policy.Presets(), otherPreset) }
 type listFlags struct {
 	phases, presets              []string
 	newerThan, olderThan, unused string
-	sort                         string
+	sort, after                  string
 	reverse, watch               bool
 	limit                        int
 }
@@ -71,8 +72,8 @@ was never used counts as unused since then.
 every 2 seconds; elsewhere each change of a client is a line, with --json an
 object. It needs a running daemon.
 
-With --json, next is where the list goes on; it is empty at the end and with
---sort.
+With --json, next is where the list goes on with --after; it is empty at the end
+and with --sort.
 
 Exit codes: 0 listed, also when there is none; 1 failed; 2 wrong usage.`,
 		Example: `  grantd clients list
@@ -109,6 +110,7 @@ func (f *listFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.reverse, "reverse", false, "the other way round")
 	flags.BoolVar(&f.watch, "watch", false, "go on and show what changes, until interrupted")
 	flags.IntVar(&f.limit, "limit", 50, "at most `N` clients; 0 is all of them")
+	flags.StringVar(&f.after, "after", "", "go on after this `CLIENT_ID`, in the order of ids")
 	completeFlag(cmd, "phase", phaseNames())
 	completeFlag(cmd, "preset", presetNames())
 	completeFlag(cmd, "sort", sortNames())
@@ -116,7 +118,7 @@ func (f *listFlags) register(cmd *cobra.Command) {
 
 // selection is what the flags select, seen from a moment.
 func (f *listFlags) selection(now time.Time) (s selection, err error) {
-	s = selection{now: now, limit: f.limit, reverse: f.reverse}
+	s = selection{now: now, limit: f.limit, reverse: f.reverse, after: f.after}
 	for _, p := range f.phases {
 		if !slices.Contains(phaseNames(), p) {
 			return s, fmt.Errorf("--phase %q: there are %s", cut(p, 40), strings.Join(phaseNames(), ", "))
@@ -155,5 +157,11 @@ func (f *listFlags) selection(now time.Time) (s selection, err error) {
 		}
 	}
 	s.reverse = s.reverse != backwards
+	switch {
+	case s.after != "" && !dcr.ValidClientID(s.after):
+		return s, fmt.Errorf("--after %q: a client id", cut(s.after, 40))
+	case s.after != "" && (s.sorted || f.watch):
+		return s, errors.New("--after goes on in the order of ids: not with --sort, --reverse or --watch")
+	}
 	return s, nil
 }

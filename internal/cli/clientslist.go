@@ -131,7 +131,7 @@ func eachClient(ctx context.Context, ledger ledgerReader, s *selection, visit fu
 	if s.limit > 0 && s.all() && !s.sorted {
 		size = min(size, s.limit+1) // one more tells whether there are more
 	}
-	for after := ""; ; {
+	for after := s.after; ; {
 		page, err := ledger.Clients(ctx, s.phase(), size, after)
 		if err != nil {
 			return err

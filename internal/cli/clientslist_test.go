@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,11 @@ func (m *many) client(i int) api.Client {
 func (m *many) Clients(_ context.Context, _ dcr.Phase, limit int, after string) (api.ClientList, error) {
 	first := 0
 	if after != "" {
-		fmt.Sscanf(after, "tpc_%d", &first)
-		first++
+		n, err := strconv.Atoi(strings.TrimPrefix(after, "tpc_"))
+		if err != nil {
+			return api.ClientList{}, err
+		}
+		first = n + 1
 	}
 	var l api.ClientList
 	for i := first; i < min(m.n, first+limit); i++ {

@@ -53,7 +53,7 @@ func (a *app) watchClients(cmd *cobra.Command, s selection) error {
 		return interrupted(ctx, followClients(events, &s, a.changePrinter(out)))
 	}
 	ledger := newSocketReader(at.socket)
-	defer ledger.Close()
+	defer func() { _ = ledger.Close() }()
 	ended := make(chan error, 1)
 	go func() { ended <- followClients(events, &s, func(api.Client) error { return nil }) }()
 	tick := time.NewTicker(watchEvery)

@@ -116,7 +116,7 @@ func (a *app) compareDaemon(ctx context.Context, here []config.Setting) (*daemon
 		return nil, err
 	}
 	daemonAt := newSocketReader(at.socket)
-	defer daemonAt.Close()
+	defer func() { _ = daemonAt.Close() }()
 	var has api.Configuration
 	switch err := daemonAt.get(ctx, "/api/v1/config", &has); {
 	case errors.Is(err, errJustStopped):

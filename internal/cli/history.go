@@ -166,8 +166,8 @@ func printJournal(w io.Writer, p painter, list api.JournalList, q journalQuery) 
 		if q.id != "" {
 			more += " " + q.id
 		}
-		for _, s := range q.steps {
-			more += " --step " + s
+		if len(q.steps) > 0 {
+			more += " --step " + strings.Join(q.steps, ",")
 		}
 		fmt.Fprintf(w, "\nThese are the newest %d; older ones: %s --after %s\n", len(list.Entries), more, printable(list.Next))
 	}

@@ -20,7 +20,8 @@ type selection struct {
 	newer, older, unused time.Duration // 0: whatever
 	sorted, reverse      bool
 	by                   order
-	limit                int // 0: all
+	limit                int    // 0: all
+	after                string // the client id where the list goes on; empty: from the start
 
 	known map[string]policy.Policy // the presets, when any is asked for
 }

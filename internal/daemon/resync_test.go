@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
@@ -175,5 +178,33 @@ func listen(t *testing.T, socket string) func(event string) string {
 		}
 		t.Fatal("the stream ended: ", lines.Err())
 		return ""
+	}
+}
+
+// Whoever asks for a resync may have mended the credentials: a token that was
+// refused is asked for at once.
+func TestResyncTriesTheTokenAgain(t *testing.T) {
+	tenant, o := setup(t)
+	id := fill(tenant, 1)[0]
+	d, stop := run(t, o)
+	defer stop()
+	eventually(t, "the client is ready", func() bool {
+		r, err := d.Resync(t.Context(), id)
+		return err == nil && r.Client.Phase == dcr.Ready
+	})
+	stop()
+	if err := os.Remove(filepath.Join(o.Config.StateDir, "token.json")); err != nil {
+		t.Fatal(err)
+	}
+	tenant.SetSecret("grantd", "another-secret")
+	asked := len(tenant.TokenRequests())
+	d, stop = run(t, o)
+	defer stop()
+	eventually(t, "the token is refused", func() bool {
+		return len(tenant.TokenRequests()) > asked && time.Until(daemon.NextToken(d.Engine)) > 2*time.Second
+	})
+	tenant.SetSecret("grantd", "management-secret")
+	if r, err := d.Resync(t.Context(), id); err != nil || r.Client.Phase != dcr.Ready {
+		t.Errorf("%+v, %v", r.Client, err)
 	}
 }
