@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -120,6 +121,9 @@ func (m *model) save(o dcr.Outcome) bool {
 		m.journal = append(m.journal, r.ClientID)
 	}
 	m.hold(o.Holds)
+	if stored.ClientID == "" { // forgotten while it was worked on
+		return false
+	}
 	r.RegisteredAt, r.Registration = stored.RegisteredAt, stored.Registration
 	r.LastDeniedAt, r.SightedAt, r.Source = stored.LastDeniedAt, stored.SightedAt, stored.Source
 	r.Unadopted = stored.Unadopted && !r.GrantMade
@@ -133,6 +137,13 @@ func (m *model) save(o dcr.Outcome) bool {
 	}
 	m.records[r.ClientID] = r
 	return o.Record.Seq == stored.Seq
+}
+
+func (m *model) forget(id string) dcr.Record {
+	r := m.records[id]
+	delete(m.records, id)
+	m.journal = append(m.journal, id)
+	return r
 }
 
 func (m *model) requeue(class dcr.Class, cause dcr.Cause, match func(dcr.Record) bool) (n int) {
@@ -238,8 +249,11 @@ func runModel(t *testing.T, seed uint64, steps int) {
 			o := randomOutcome(rnd, working[id], c.at, m.digest)
 			delete(working, id)
 			what = fmt.Sprintf("save %+v", o)
+			_, known := m.records[id]
 			want = m.save(o)
-			got, err = l.Save(t.Context(), o)
+			if got, err = l.Save(t.Context(), o); !known && errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
 		case p < 88:
 			want = m.requeue(dcr.Urgent, dcr.Cause{}, func(r dcr.Record) bool { return r.Phase == dcr.Blocked })
 			got, err = l.Requeue(t.Context(), store.Blocked, dcr.Urgent, dcr.Cause{})
@@ -266,6 +280,14 @@ func runModel(t *testing.T, seed uint64, steps int) {
 			}
 			l = open()
 			what = "reopen"
+		case p < 98:
+			id := pick(rnd, slices.Sorted(maps.Keys(m.records)))
+			if id == "" {
+				continue
+			}
+			what = "forget " + id
+			want = m.forget(id)
+			got, err = l.Forget(t.Context(), id, true)
 		default:
 			what = "look"
 			compare(t, l, m)
