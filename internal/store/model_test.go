@@ -124,13 +124,25 @@ func (m *model) save(o dcr.Outcome) bool {
 	if stored.ClientID == "" { // forgotten while it was worked on
 		return false
 	}
-	r.RegisteredAt, r.Registration = stored.RegisteredAt, stored.Registration
-	r.LastDeniedAt, r.SightedAt, r.Source = stored.LastDeniedAt, stored.SightedAt, stored.Source
+	r.RegisteredAt = stored.RegisteredAt
+	if r.Registration == "" || r.Registration == dcr.RegistrationUnknown {
+		r.Registration = stored.Registration
+	}
+	r.FirstSeenAt, r.FirstSeenFeed = stored.FirstSeenAt, stored.FirstSeenFeed
+	r.SightedAt, r.Source = stored.SightedAt, stored.Source
+	if stored.LastDeniedAt.After(r.LastDeniedAt) {
+		r.LastDeniedAt = stored.LastDeniedAt
+	}
 	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if r.Seq != stored.Seq {
 		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
 		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
 		r.Cause, r.Seq = stored.Cause, stored.Seq
+		// A sweep had found it anew since it was forgotten, before the writes.
+		overtook := r.NextAttemptAt.IsZero() && (len(o.Changes) > 0 || r.Digest != stored.Digest)
+		if overtook && (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) {
+			m.makeDue(&r, dcr.Background, r.Cause)
+		}
 	}
 	if r.NextAttemptAt.IsZero() {
 		r.Class = ""
