@@ -15,7 +15,7 @@ import (
 func TestExamples(t *testing.T) {
 	each((&app{}).rootCommand(), func(cmd *cobra.Command) {
 		lines := 0
-		for line := range strings.Lines(cmd.Example) {
+		for line := range strings.Lines(strings.ReplaceAll(cmd.Example, "\\\n", "")) {
 			for _, words := range invocations(line) {
 				lines++
 				if err := wouldRun(words); err != nil {

@@ -51,7 +51,7 @@ is left to do: declined, for a person alone, or by --dry-run not done.`,
   grantd setup --env-file grantd.env
   grantd setup --env-file grantd.env --dry-run
   grantd setup --env-file grantd.env --yes --domain acme.eu.auth0.com \
-    --audience https://mcp.example.com/mcp --scopes "tools:read tools:call" \
+    --audience https://mcp.example.com/mcp --scopes tools:read,tools:call \
     --public-url https://grantd.example.com`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd) },
