@@ -24,7 +24,14 @@ func (c *Client) API(ctx context.Context, identifier string) (dcr.API, error) {
 		// The path takes ids too.
 		return dcr.API{}, badResponse(opGetResourceServer, errOther)
 	}
-	api := dcr.API{ID: r.GetID(), Identifier: identifier}
+	api := dcr.API{
+		ID: clean(r.GetID(), maxCode), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
+		SigningAlg: clean(string(r.GetSigningAlg()), maxCode), AllowOfflineAccess: r.GetAllowOfflineAccess(),
+		EnforcePolicies: r.GetEnforcePolicies(),
+	}
+	access := r.GetSubjectTypeAuthorization()
+	users := access.GetUser()
+	api.UserPolicy = dcr.AccessPolicy(clean(string(users.GetPolicy()), maxCode))
 	for _, s := range r.Scopes {
 		if s != nil {
 			api.Scopes = append(api.Scopes, s.Value)

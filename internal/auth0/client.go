@@ -165,6 +165,13 @@ func (c *Client) Run(ctx context.Context) { c.guard.run(ctx) }
 // Renew fetches a token at once, whatever the guard's waits.
 func (c *Client) Renew(ctx context.Context) error { return c.guard.renew(ctx) }
 
+// Token makes sure that there is a token, fetching one only if need be, and says
+// how it stands.
+func (c *Client) Token(ctx context.Context) (TokenStatus, error) {
+	_, err := c.guard.current(ctx)
+	return c.TokenStatus(), err
+}
+
 // SetCredentials changes the application, or its secret, that tokens are asked
 // for with. The token at hand serves until the new credentials bring another;
 // Renew asks for that at once.

@@ -13,7 +13,7 @@ import (
 
 // connectionFields are what is asked for of a connection: its options hold
 // secrets.
-const connectionFields = "id,name,is_domain_connection"
+const connectionFields = "id,name,strategy,is_domain_connection,authentication"
 
 // Connection finds a connection by its exact name; ErrNotFound when there is
 // none.
@@ -137,5 +137,8 @@ func toConnection(op string, r *management.ConnectionForList) (dcr.Connection, e
 	if !validID(r.GetID()) {
 		return dcr.Connection{}, badResponse(op, errNoID)
 	}
-	return dcr.Connection{ID: r.GetID(), Name: r.GetName(), DomainLevel: r.GetIsDomainConnection()}, nil
+	return dcr.Connection{
+		ID: r.GetID(), Name: r.GetName(), Strategy: clean(r.GetStrategy(), maxCode), DomainLevel: r.GetIsDomainConnection(),
+		Inactive: r.Authentication != nil && !r.Authentication.Active,
+	}, nil
 }

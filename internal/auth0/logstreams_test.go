@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,7 +29,8 @@ func TestLogStreams(t *testing.T) {
 		Authorization: "Bearer s3cret-token", Headers: map[string]string{"X-Key": "s3cret-header"},
 		Delivery: tenantsim.Delivery{Manual: true},
 	})
-	want := dcr.LogStream{ID: s.ID(), Name: "webhook", Type: "http", Endpoint: "https://hook.example:8443/auth0-log%20webhook"}
+	want := dcr.LogStream{ID: s.ID(), Name: "webhook", Type: "http", Endpoint: "https://hook.example:8443/auth0-log%20webhook",
+		ContentFormat: "JSONLINES", Credentials: [][32]byte{sha256.Sum256([]byte("s3cret-token"))}}
 	for status, change := range map[string]func(){"active": s.Resume, "paused": s.Pause, "suspended": s.Suspend} {
 		change()
 		want.Status = status

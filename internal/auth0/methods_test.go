@@ -99,7 +99,7 @@ func TestMethods(t *testing.T) {
 			"connection", func(ctx context.Context, c *auth0.Client) (any, error) { return c.Connection(ctx, "google-oauth2") },
 			200, `{"connections":[{"id":"con_0","name":"google-oauth2-x"},{"id":"con_1","name":"google-oauth2","is_domain_connection":true}]}`,
 			dcr.Connection{ID: "con_1", Name: "google-oauth2", DomainLevel: true},
-			request{method: "GET", uri: "/api/v2/connections?fields=id%2Cname%2Cis_domain_connection&include_fields=true&include_totals=true&name=google-oauth2&take=50"},
+			request{method: "GET", uri: "/api/v2/connections?fields=id%2Cname%2Cstrategy%2Cis_domain_connection%2Cauthentication&include_fields=true&include_totals=true&name=google-oauth2&take=50"},
 		},
 		{
 			"promote connection", func(ctx context.Context, c *auth0.Client) (any, error) {

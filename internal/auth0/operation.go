@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"grantd/internal/budget"
@@ -25,7 +26,7 @@ func operations() map[string]operation {
 	const readAny = "read:clients"
 	m := map[string]operation{}
 	add := func(name string, group budget.Group, scopes ...string) {
-		m[name] = operation{name: name, group: group, scopes: scopes, optional: name == opGetResourceServer || name == opListLogStreams || name == opDeleteGrant}
+		m[name] = operation{name: name, group: group, scopes: scopes, optional: slices.Contains(forgoable(), name)}
 	}
 	add(opGetClient, budget.Other, readAny, "read:client_keys", "read:client_credentials")
 	add(opListClients, budget.ListClients, readAny, "read:client_keys", "read:client_credentials")
@@ -43,7 +44,19 @@ func operations() map[string]operation {
 	add(opListLogStreams, budget.Other, "read:log_streams")
 	add(opSearchLogs, budget.ReadLogs, "read:logs", "read:logs_users")
 	addSetupOperations(add)
+	add(opGetTenantSettings, budget.Other, "read:tenant_settings")
+	add(opListRules, budget.Other, "read:rules")
+	add(opListHooks, budget.Other, "read:hooks")
+	add(opListOrganizations, budget.Other, "read:organizations")
 	return m
+}
+
+// forgoable are the operations that are done without where a scope is missing.
+func forgoable() []string {
+	return []string{
+		opGetResourceServer, opListLogStreams, opDeleteGrant,
+		opGetTenantSettings, opListRules, opListHooks, opListOrganizations,
+	}
 }
 
 // Names of the operations, in metrics and Error.Op.
@@ -63,6 +76,10 @@ const (
 	opGetResourceServer = "get_resource_server"
 	opListLogStreams    = "list_log_streams"
 	opSearchLogs        = "search_logs"
+	opGetTenantSettings = "get_tenant_settings"
+	opListRules         = "list_rules"
+	opListHooks         = "list_hooks"
+	opListOrganizations = "list_organizations"
 	opGetJWKS           = "get_jwks"
 	opGetToken          = "get_token"
 )
@@ -73,7 +90,8 @@ func Operations() []string {
 	return []string{
 		opGetClient, opListClients, opUpdateClient, opListGrants, opCreateGrant, opUpdateGrant, opDeleteGrant,
 		opListConnections, opUpdateConnection, opEnableClients, opConnectionClients, opClientConnections,
-		opGetResourceServer, opListLogStreams, opSearchLogs, opGetJWKS, opGetToken,
+		opGetResourceServer, opListLogStreams, opSearchLogs, opGetTenantSettings, opListRules, opListHooks,
+		opListOrganizations, opGetJWKS, opGetToken,
 	}
 }
 

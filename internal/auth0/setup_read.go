@@ -122,11 +122,11 @@ type Webhook struct {
 	Filters          []string // category names; empty is everything
 
 	// Behind a pointer, so that printing shows an address.
-	sink *wireSink
+	sink *keptSink
 }
 
-// wireSink is a sink as it is read and sent. A PATCH replaces it whole.
-type wireSink struct {
+// keptSink is a sink as it is read and sent. A PATCH replaces it whole.
+type keptSink struct {
 	Authorization string          `json:"httpAuthorization,omitempty"`
 	Format        string          `json:"httpContentFormat,omitempty"`
 	ContentType   string          `json:"httpContentType,omitempty"`
@@ -166,7 +166,7 @@ func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 		Name    text     `json:"name"`
 		Type    text     `json:"type"`
 		Status  text     `json:"status"`
-		Sink    wireSink `json:"sink"`
+		Sink    keptSink `json:"sink"`
 		Filters []struct {
 			Name text `json:"name"`
 		} `json:"filters"`

@@ -27,7 +27,7 @@
 // # What it does not do
 //
 // Tokens look like JSON Web Tokens, but their signatures are random and the
-// published key verifies none of them. There are no users, organizations, roles
-// or custom domains. Login answers whether a login would work, without a
-// browser.
+// published key verifies none of them. There are no users, roles or custom
+// domains, and organizations, Rules and Hooks are only listed. Login answers
+// whether a login would work, without a browser.
 package tenantsim

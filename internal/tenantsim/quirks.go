@@ -85,6 +85,10 @@ type Quirks struct {
 	// LimitMessage of a 429; "" means "Global limit has been reached".
 	LimitMessage string
 
+	// ScriptsGone refuses to list Rules and Hooks, as a tenant may that never had
+	// any.
+	ScriptsGone bool
+
 	// SecurityModeHidden leaves dynamic_client_registration_security_mode out
 	// of GET /tenants/settings.
 	SecurityModeHidden bool

@@ -97,6 +97,10 @@ func (t *Tenant) table() []route {
 		{method: patch, template: "/api/v2/log-streams/{id}", scopes: one("update:log_streams"), description: "Update a log stream", handle: (*Tenant).patchStream},
 		{method: del, template: "/api/v2/log-streams/{id}", scopes: one("delete:log_streams"), description: "Delete a log stream", handle: (*Tenant).deleteStream},
 
+		{method: get, template: "/api/v2/hooks", scopes: one("read:hooks"), handle: (*Tenant).listHooks},
+		{method: get, template: "/api/v2/organizations", scopes: one("read:organizations"), handle: (*Tenant).listOrganizations},
+		{method: get, template: "/api/v2/rules", scopes: one("read:rules"), handle: (*Tenant).listRules},
+
 		{method: get, template: "/api/v2/tenants/settings", scopes: one("read:tenant_settings"), handle: (*Tenant).getSettings},
 		{method: patch, template: "/api/v2/tenants/settings", scopes: one("update:tenant_settings"), description: "Update tenant settings", handle: (*Tenant).patchSettings},
 	}

@@ -87,6 +87,8 @@ type Tenant struct {
 	searchMore  time.Duration
 	limitLogged map[string]time.Time
 	streams     *table[Stream]
+	atLogin     atLogin
+	skew        time.Duration // of the Date header
 
 	faults faults
 	calls  calls
@@ -99,7 +101,7 @@ func New(o Options) *Tenant {
 		domain: o.Domain, now: o.Now, lifetime: o.TokenLifetime, delivery: o.Delivery, quirks: o.Quirks,
 		rand:    rand.New(rand.NewPCG(1, 2)),
 		clients: newTable[Client](), grants: newGrantIndex(), connections: newTable[connection](),
-		apis: newTable[api](), streams: newTable[Stream](),
+		apis: newTable[api](), streams: newTable[Stream](), atLogin: atLogin{organizations: newTable[organization]()},
 		documents: map[string]Document{}, secrets: map[string]string{}, tokens: map[string]token{},
 		limitLogged: map[string]time.Time{}, tokenQuota: -1,
 		client: &http.Client{
@@ -315,6 +317,9 @@ func (t *Tenant) serve(r *request, call *Call) response {
 	}()
 	for k, v := range headers {
 		res.set(k, v[0])
+	}
+	if t.skew != 0 { // else the server dates it
+		res.set("Date", time.Now().Add(t.skew).UTC().Format(http.TimeFormat))
 	}
 	return res
 }
