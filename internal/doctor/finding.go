@@ -7,7 +7,8 @@ type Severity string
 
 // The severities, the gravest first.
 const (
-	// Problem: registrations or logins fail, or grantd cannot do its job.
+	// Problem: registrations or logins fail, grantd cannot do its job, or secrets
+	// are given away.
 	Problem Severity = "problem"
 	// Warning: they may fail, or more is given away than is needed.
 	Warning Severity = "warning"
@@ -44,7 +45,7 @@ type Code string
 // The kinds of finding.
 const (
 	// The tenant and grantd's own access.
-	DomainUnreachable  Code = "domain_unreachable"
+	DomainNotTenant    Code = "domain_not_a_tenant"
 	CredentialsRefused Code = "credentials_refused"
 	ScopeMissing       Code = "management_scope_missing"  // subject: the scope
 	ScopeUnneeded      Code = "management_scope_unneeded" // subject: the scope
@@ -72,6 +73,7 @@ const (
 	RulesActive          Code = "rules_active"
 	HookActive           Code = "credentials_exchange_hook_active"
 	OrganizationBlocks   Code = "organization_blocks_third_party" // subject: the organization
+	DefaultGrantOpen     Code = "default_grant_open"
 	DefaultGrantNarrower Code = "default_grant_narrower"
 	GrantShadowsDefault  Code = "grant_shadows_default" // subject: the client
 
@@ -89,7 +91,8 @@ const (
 	WebhookCertExpiry Code = "webhook_certificate_expires"
 
 	// Capacity; the subject is applications or grants.
-	CapacityLow Code = "capacity_low"
+	CapacityLow  Code = "capacity_low"
+	CapacityFull Code = "capacity_full"
 
 	// NotLooked: a scope to look is missing, or a look failed. The subject is
 	// what would have been looked at.

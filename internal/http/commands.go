@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctor"
 	"grantd/internal/reconcile"
 )
 
@@ -28,6 +29,7 @@ type Commands interface {
 	Sync(ctx context.Context, adopt bool, progress func(Progress)) (Synced, error)
 	Brakes
 	Resyncer
+	Doctor
 	Reverter
 }
 
@@ -111,13 +113,14 @@ func SyncedView(s reconcile.Sweep, adopted int, took time.Duration, clients map[
 // Message is a line of a command's answer. Each has one member; all but the
 // last tell of progress.
 type Message struct {
-	Progress    *Progress    `json:"progress,omitempty"`
-	Plan        *Plan        `json:"plan,omitempty"`
-	Synced      *Synced      `json:"synced,omitempty"`
-	Resynced    *Resynced    `json:"resynced,omitempty"`
-	ResyncedAll *ResyncedAll `json:"resynced_all,omitempty"`
-	Reverted    *Reverted    `json:"reverted,omitempty"`
-	Problem     *Problem     `json:"problem,omitempty"`
+	Progress    *Progress      `json:"progress,omitempty"`
+	Plan        *Plan          `json:"plan,omitempty"`
+	Synced      *Synced        `json:"synced,omitempty"`
+	Resynced    *Resynced      `json:"resynced,omitempty"`
+	ResyncedAll *ResyncedAll   `json:"resynced_all,omitempty"`
+	Reverted    *Reverted      `json:"reverted,omitempty"`
+	Problem     *Problem       `json:"problem,omitempty"`
+	Doctor      *doctor.Report `json:"doctor,omitempty"`
 }
 
 // commands answers them.

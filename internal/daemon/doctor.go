@@ -1,0 +1,127 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"grantd/internal/config"
+	"grantd/internal/dcr"
+	"grantd/internal/doctor"
+	"grantd/internal/plan"
+	"grantd/internal/policy"
+	"grantd/internal/store"
+)
+
+const (
+	// growth is over how long doctor looks how fast clients come.
+	growth = 7 * 24 * time.Hour
+	// sample is how many records it reads for that; of a larger ledger they are
+	// taken for typical, since ids are random.
+	sample = 10_000
+)
+
+// Doctor implements http.Doctor.
+func (e *Engine) Doctor(ctx context.Context) (doctor.Report, error) {
+	ctx, done := e.untilStop(ctx)
+	defer done()
+	if !e.serving {
+		e.scopes.Refresh(ctx)
+	}
+	o, err := e.doctorOptions(ctx)
+	if err != nil {
+		return doctor.Report{}, failed(ctx, "doctor", err)
+	}
+	f, err := doctor.Look(ctx, e.tenant, o)
+	if err != nil {
+		return doctor.Report{}, failed(ctx, "doctor", err)
+	}
+	return doctor.Diagnose(f), nil
+}
+
+// doctorOptions are what doctor needs of the configuration in force and of the
+// ledger.
+func (e *Engine) doctorOptions(ctx context.Context) (doctor.Options, error) {
+	c := e.config.Load()
+	scopes, known := e.scopes.Scopes()
+	o := doctor.Options{
+		Domain: c.Domain, ClientID: c.ClientID, Audience: c.Audience,
+		Scopes: scopes, ScopesKnown: known, ScopesURL: c.ScopesURL,
+		Connections: c.Connections, Promotes: c.ConnectionLevel == plan.DomainLevel && !c.DryRun,
+		Documents: documents(c), Needed: neededScopes(), Useful: []string{"delete:client_grants"},
+		PublicURL: c.PublicURL, WebhookPath: c.WebhookPath, Plan: string(c.TenantPlan),
+	}
+	for _, s := range []config.Secret{c.WebhookSecret, c.WebhookSecretPrevious} {
+		if s.Reveal() != "" {
+			o.Secrets = append(o.Secrets, sha256.Sum256([]byte(s.Reveal())))
+		}
+	}
+	return o, e.addGrowth(ctx, &o, time.Now())
+}
+
+// documents are the client id metadata documents of those that the allow-list
+// lets in.
+func documents(c *config.Config) []doctor.Document {
+	var all []doctor.Document
+	for _, preset := range policy.Presets() {
+		if slices.Contains(c.AllowedClients, preset) || slices.Contains(c.AllowedClients, policy.Any) {
+			all = append(all, doctor.Documents()[preset]...)
+		}
+	}
+	return all
+}
+
+// addGrowth adds how fast clients and grants come, and how the newest client
+// registered, by the ledger.
+func (e *Engine) addGrowth(ctx context.Context, o *doctor.Options, now time.Time) error {
+	counts, err := e.ledger.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	began, read, clients, grants := now, 0, 0, 0
+	var newest time.Time
+	for after, more := "", true; more && read < sample; {
+		page, next, err := e.ledger.Clients(ctx, store.Query{Limit: 1000, After: after})
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			read++
+			at := came(r)
+			if at.Before(began) && !at.IsZero() {
+				began = at
+			}
+			if r.Registration == dcr.RegistrationDCR && r.SecurityMode != "" && at.After(newest) {
+				newest, o.Mode = at, r.SecurityMode
+			}
+			if r.FirstSeenFeed == dcr.FeedSweep && r.RegisteredAt.IsZero() || r.Phase == dcr.Gone || at.Before(now.Add(-growth)) {
+				continue // nobody knows when it came, or it takes no room, or it was long ago
+			}
+			clients++
+			if r.GrantID != "" {
+				grants++
+			}
+		}
+		after, more = next, next != ""
+	}
+	days := min(now.Sub(began), growth).Hours() / 24
+	if read == 0 || days <= 0 {
+		return nil
+	}
+	scale := float64(total) / float64(read) / max(days, 1)
+	o.ClientsPerDay, o.GrantsPerDay = float64(clients)*scale, float64(grants)*scale
+	return nil
+}
+
+// came is when a client registered, as far as that is known.
+func came(r dcr.Record) time.Time {
+	if !r.RegisteredAt.IsZero() {
+		return r.RegisteredAt
+	}
+	return r.FirstSeenAt
+}

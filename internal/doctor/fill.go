@@ -1,0 +1,67 @@
+package doctor
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// fix fills the names in a fix: those that every tenant has, and values, which
+// are pairs of a name and what it stands for.
+func (x *examination) fix(f Fix, values ...string) Fix {
+	all := append([]string{
+		"{domain}", x.f.Domain, "{client_id}", x.f.ClientID, "{audience}", x.f.Audience, "{api_id}", x.f.API.Value.ID,
+		"{public_url}", x.f.PublicURL, "{endpoint}", x.f.endpoint(), "{path}", x.f.WebhookPath,
+	}, values...)
+	quoted := make([]string, len(all))
+	for i, v := range all {
+		if quoted[i] = v; i%2 == 1 {
+			quoted[i] = quote(all[i-1], v)
+		}
+	}
+	text, command := strings.NewReplacer(all...), strings.NewReplacer(quoted...)
+	return Fix{Dashboard: text.Replace(f.Dashboard), Command: command.Replace(f.Command), Setting: text.Replace(f.Setting)}
+}
+
+// quote makes a value fit to stand between single quotes in a shell, and there
+// in JSON, which lists are already.
+func quote(name, v string) string {
+	if name != "{list}" && name != "{filters}" {
+		v = strings.TrimSuffix(strings.TrimPrefix(encode(v), `"`), `"`)
+	}
+	return strings.ReplaceAll(v, "'", `'\''`)
+}
+
+// scopeList are the values for a list of scopes. The list comes first.
+func scopeList(scopes []string) []string {
+	return []string{"{list}", quoteList(scopes), "{scopes}", strings.Join(scopes, ", ")}
+}
+
+// quoteList is a list of texts in JSON.
+func quoteList(all []string) string {
+	if all == nil {
+		all = []string{}
+	}
+	return encode(all)
+}
+
+// quoteFilters is a list of categories as a log stream has them.
+func quoteFilters(names []string) string {
+	type filter struct {
+		Type string `json:"type"`
+		Name string `json:"name"`
+	}
+	all := make([]filter, len(names))
+	for i, n := range names {
+		all[i] = filter{"category", n}
+	}
+	return encode(all)
+}
+
+// encode is v in JSON, as short as that can be.
+func encode(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // texts and lists of them can be encoded
+	return strings.TrimSuffix(b.String(), "\n")
+}
