@@ -1,0 +1,278 @@
+package doctor_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"grantd/internal/auth0"
+	"grantd/internal/budget"
+	"grantd/internal/dcr"
+	"grantd/internal/doctor"
+)
+
+var update = flag.Bool("update", false, "write docs/doctor.md")
+
+func got[T any](v T) doctor.Answer[T] { return doctor.Answer[T]{Value: v, Asked: true} }
+
+func failed[T any](err error) doctor.Answer[T] { return doctor.Answer[T]{Err: err, Asked: true} }
+
+// healthy are the facts of a tenant where all is well.
+func healthy() doctor.Facts {
+	at := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
+	sum := sha256.Sum256([]byte(hook))
+	return doctor.Facts{
+		Options: doctor.Options{
+			Domain: domain, ClientID: own, Audience: audience, Scopes: []string{"a"}, ScopesKnown: true, ScopesURL: "https://mcp.example.com/x",
+			Connections: []string{google}, Documents: doctor.Documents()["chatgpt"], Needed: needed(),
+			PublicURL: "https://grantd.example.com", WebhookPath: path, Secrets: [][32]byte{sum}, Plan: "free",
+		},
+		CheckedAt: at, Granted: allScopes(), GrantedOK: true,
+		Noticed:   auth0.Noticed{SkewKnown: true, Skew: 2 * time.Second},
+		Settings:  got(dcr.TenantSettings{DynamicRegistration: true, RegistrationMode: dcr.Strict, CIMD: true, ResourceProfile: dcr.ProfileCompatibility}),
+		API:       got(dcr.API{ID: "5f", Identifier: audience, Scopes: []string{"a", "b"}, SigningAlg: "RS256", UserPolicy: dcr.AllowAll, AllowOfflineAccess: true}),
+		Connected: []doctor.Answer[dcr.Connection]{got(dcr.Connection{ID: "con_1", Name: google, DomainLevel: true})},
+		Streams: got([]dcr.LogStream{
+			{ID: "lst_0", Type: "splunk", Status: "suspended"},
+			{ID: "lst_1", Name: "grantd", Type: "http", Status: "active", Endpoint: "https://grantd.example.com" + path, ContentFormat: "JSONLINES", Credentials: [][32]byte{sum}},
+		}),
+		Rules: got[[]string](nil), Hooks: got[[]string](nil), Organizations: got(doctor.Part[auth0.Organization]{}),
+		Defaults: got[[]dcr.Grant](nil), Grants: got(doctor.Part[dcr.Grant]{}), ClientCount: got(7), GrantCount: got(79),
+		Registered: []doctor.Answer[bool]{got(true)},
+		Resource:   got(audience),
+		Webhook:    doctor.Webhook{Asked: true, Expires: at.Add(90 * 24 * time.Hour)},
+	}
+}
+
+// Each code is found for its own reason, and nothing else is found with it.
+func TestExamine(t *testing.T) {
+	stream := func(edit func(*dcr.LogStream)) func(*doctor.Facts) {
+		return func(f *doctor.Facts) { edit(&f.Streams.Value[1]) }
+	}
+	missing := &auth0.Error{Op: "list_rules", Reason: dcr.MissingScope, Scope: "read:rules"}
+	tests := map[doctor.Code]func(*doctor.Facts){
+		doctor.DomainNotTenant:    func(f *doctor.Facts) { f.NotTenant = "not found" },
+		doctor.CredentialsRefused: func(f *doctor.Facts) { f.Refused = "access_denied" },
+		doctor.ScopeMissing:       func(f *doctor.Facts) { f.Granted = f.Granted[1:] },
+		doctor.ScopeUnneeded:      func(f *doctor.Facts) { f.Granted = append(f.Granted, "delete:clients") },
+		doctor.ScopeHarmful:       func(f *doctor.Facts) { f.Granted = append(f.Granted, "read:client_keys") },
+		doctor.ClockSkew:          func(f *doctor.Facts) { f.Noticed.Skew = -11 * time.Second },
+
+		doctor.APIMissing:          func(f *doctor.Facts) { f.API = failed[dcr.API](auth0.ErrNotFound); f.Sibling = audience + "/" },
+		doctor.APISigningAlg:       func(f *doctor.Facts) { f.API.Value.SigningAlg = "HS256" },
+		doctor.APIDeniesUsers:      func(f *doctor.Facts) { f.API.Value.UserPolicy = dcr.DenyAll },
+		doctor.APINoOfflineAccess:  func(f *doctor.Facts) { f.API.Value.AllowOfflineAccess = false },
+		doctor.APIScopeUndefined:   func(f *doctor.Facts) { f.Scopes = []string{"a", "it's"} },
+		doctor.GatewayUnreachable:  func(f *doctor.Facts) { f.Resource = failed[string](errors.New("answers with status 502")) },
+		doctor.GatewayResourceDiff: func(f *doctor.Facts) { f.Resource.Value += "/" },
+
+		doctor.ConnectionMissing:        func(f *doctor.Facts) { f.Connected[0] = failed[dcr.Connection](auth0.ErrNotFound) },
+		doctor.ConnectionInactive:       func(f *doctor.Facts) { f.Connected[0].Value.Inactive = true },
+		doctor.ConnectionNotDomainLevel: func(f *doctor.Facts) { f.Connected[0].Value.DomainLevel = false },
+
+		doctor.RegistrationOff: func(f *doctor.Facts) { f.Settings.Value.DynamicRegistration = false },
+		doctor.ResourceNotAudience: func(f *doctor.Facts) {
+			f.Settings.Value.ResourceProfile, f.Settings.Value.DefaultAudience = dcr.ProfileAudience, audience+"/"
+		},
+		doctor.CIMDWithoutDocument: func(f *doctor.Facts) { f.Registered[0].Value = false },
+		doctor.RulesActive:         func(f *doctor.Facts) { f.Rules = got([]string{"r"}) },
+		doctor.HookActive:          func(f *doctor.Facts) { f.Hooks = got([]string{"h"}) },
+		doctor.OrganizationBlocks: func(f *doctor.Facts) {
+			f.Organizations.Value.List = []auth0.Organization{{ID: "org_1", Name: "acme"}, {ID: "org_2", Name: "open", ThirdParty: true}}
+		},
+		doctor.DefaultGrantOpen:     func(f *doctor.Facts) { f.Defaults = got([]dcr.Grant{{ID: "cgr_1", Scopes: []string{"a"}}}) },
+		doctor.DefaultGrantNarrower: func(f *doctor.Facts) { f.Defaults = got([]dcr.Grant{{ID: "cgr_1"}}) },
+		doctor.GrantShadowsDefault:  nil, // not without a default grant; below
+
+		doctor.StreamMissing:    func(f *doctor.Facts) { f.Streams.Value = f.Streams.Value[:1] },
+		doctor.StreamStopped:    stream(func(s *dcr.LogStream) { s.Status = "suspended" }),
+		doctor.StreamURL:        stream(func(s *dcr.LogStream) { s.Endpoint = "https://old.example.com" + path }),
+		doctor.StreamFormat:     stream(func(s *dcr.LogStream) { s.ContentFormat = "JSONOBJECT" }),
+		doctor.StreamCredential: stream(func(s *dcr.LogStream) { s.Credentials = nil }),
+		doctor.StreamFilters:    stream(func(s *dcr.LogStream) { s.Filters = []string{"auth.login.fail"} }),
+		doctor.StreamNoDenials:  stream(func(s *dcr.LogStream) { s.Filters = []string{"management.success"} }),
+
+		doctor.WebhookUnreached:  func(f *doctor.Facts) { f.Webhook.Unreached = "connection refused" },
+		doctor.WebhookCert:       func(f *doctor.Facts) { f.Webhook.Certificate = "x509: certificate has expired" },
+		doctor.WebhookNotGrantd:  func(f *doctor.Facts) { f.Webhook.NotGrantd = "status 404" },
+		doctor.WebhookCertExpiry: func(f *doctor.Facts) { f.Webhook.Expires = f.CheckedAt.Add(13 * 24 * time.Hour) },
+		doctor.CapacityLow:       func(f *doctor.Facts) { f.GrantCount.Value = 80 },
+		doctor.CapacityFull:      func(f *doctor.Facts) { f.ClientCount.Value = 10 },
+		doctor.NotLooked:         func(f *doctor.Facts) { f.Rules = failed[[]string](missing) },
+	}
+	if found := doctor.Examine(healthy()); len(found) > 0 {
+		t.Errorf("found in a healthy tenant: %+v", found)
+	}
+	for _, k := range doctor.Kinds() {
+		spoil, ok := tests[k.Code]
+		if !ok {
+			t.Errorf("no row for %s", k.Code)
+		}
+		if spoil == nil {
+			continue
+		}
+		f := healthy()
+		spoil(&f)
+		r := doctor.Diagnose(f)
+		var codes []doctor.Code
+		for _, one := range r.Findings {
+			codes = append(codes, one.Code)
+			if one.Severity != k.Severity {
+				t.Errorf("%s: severity %s", one.Code, one.Severity)
+			}
+		}
+		if !slices.Equal(codes, []doctor.Code{k.Code}) {
+			t.Errorf("%s: found %q", k.Code, codes)
+		}
+		if k.Fine != "" && slices.Contains(r.Fine, k.Fine) {
+			t.Errorf("%s is found and fine", k.Code)
+		}
+		noSecrets(t, r)
+	}
+}
+
+// What is no defect is not found to be one.
+func TestNothingToFind(t *testing.T) {
+	tests := map[string]func(*doctor.Facts){
+		"default audience instead of the profile": func(f *doctor.Facts) {
+			f.Settings.Value.ResourceProfile, f.Settings.Value.DefaultAudience = dcr.ProfileAudience, audience
+		},
+		"permissive clients need no domain level, and Rules are theirs": func(f *doctor.Facts) {
+			f.Settings.Value.RegistrationMode, f.Settings.Value.CIMD = dcr.Permissive, false
+			f.Connected[0].Value.DomainLevel, f.Rules, f.Hooks = false, got([]string{"r"}), got([]string{"h"})
+		},
+		"the ledger knows the mode where the tenant does not say": func(f *doctor.Facts) {
+			f.Settings.Value.RegistrationMode, f.Settings.Value.CIMD, f.Mode = "", false, dcr.Permissive
+			f.Connected[0].Value.DomainLevel = false
+		},
+		"grantd promotes connections itself": func(f *doctor.Facts) { f.Promotes, f.Connected[0].Value.DomainLevel = true, false },
+		"the other secret, in another header": func(f *doctor.Facts) {
+			sum := sha256.Sum256([]byte("previous"))
+			f.Secrets, f.Streams.Value[1].Credentials = append(f.Secrets, sum), [][32]byte{{}, sum}
+		},
+		"no public address, the path tells": func(f *doctor.Facts) {
+			f.PublicURL, f.Webhook, f.Streams.Value[1].Endpoint = "", doctor.Webhook{}, "https://any.example"+path
+		},
+		"another stream is stopped": func(f *doctor.Facts) {
+			s := f.Streams.Value[1]
+			s.ID, s.Status = "lst_2", "paused"
+			f.Streams.Value = append([]dcr.LogStream{s}, f.Streams.Value...)
+		},
+		"a scope that is used where it is there": func(f *doctor.Facts) {
+			f.Useful, f.Granted = []string{"delete:client_grants"}, append(f.Granted, "delete:client_grants")
+		},
+		"both categories":          func(f *doctor.Facts) { f.Streams.Value[1].Filters = []string{"auth.login.fail", "management.success"} },
+		"documents not looked for": func(f *doctor.Facts) { f.Settings.Value.CIMD, f.Registered[0] = false, doctor.Answer[bool]{} },
+		"a plan that nobody knows": func(f *doctor.Facts) { f.Plan, f.ClientCount.Value = "", 1_000_000 },
+		"just below":               func(f *doctor.Facts) { f.GrantCount.Value, f.Noticed.Skew = 79, 10*time.Second },
+	}
+	for name, change := range tests {
+		f := healthy()
+		change(&f)
+		if found := doctor.Examine(f); len(found) > 0 {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// Own grants that hold less than the default grant are told, a few by name.
+func TestShadows(t *testing.T) {
+	f := healthy()
+	f.Defaults = got([]dcr.Grant{{ID: "cgr_d", AllowAllScopes: true}})
+	for range 12 {
+		f.Grants.Value.List = append(f.Grants.Value.List, dcr.Grant{ID: "cgr_1", ClientID: "tpc_1", Scopes: []string{"a"}})
+	}
+	f.Grants.Value.List = append(f.Grants.Value.List, dcr.Grant{ClientID: "tpc_2", Scopes: []string{"a", "b"}}, dcr.Grant{ClientID: "tpc_3", AllowAllScopes: true})
+	found := doctor.Examine(f)
+	if len(found) != 12 || found[0].Code != doctor.DefaultGrantOpen || found[1].Subject != "tpc_1" || found[11].Subject != "2 more" {
+		t.Fatalf("%+v", found)
+	}
+	if want := `auth0 api patch "client-grants/cgr_1" --data '{"scope":["a","b"]}'`; found[1].Fix.Command != want {
+		t.Errorf("%s", found[1].Fix.Command)
+	}
+}
+
+// When all is used is told by the rate at which clients come.
+func TestCapacity(t *testing.T) {
+	f := healthy()
+	f.ClientCount.Value, f.ClientsPerDay = 8, 0.5
+	c := doctor.Diagnose(f).Capacity
+	if want := f.CheckedAt.Add(4 * 24 * time.Hour); !c.Applications.FullAt.Equal(dcr.Timestamp{Time: want}) || !c.Grants.FullAt.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	found := doctor.Examine(f)
+	if len(found) != 1 || !strings.Contains(found[0].Message, "2026-11-29") {
+		t.Errorf("%+v", found)
+	}
+	f.Plan = ""
+	for want, limits := range map[string]map[budget.Group]int{
+		"free":       {budget.Other: 2, budget.ListClients: 2},
+		"enterprise": {budget.Other: 10, budget.ListClients: 10},
+		"":           {budget.Other: 7},
+	} {
+		f.Noticed.Limits = limits
+		if c := doctor.Diagnose(f).Capacity; c.Plan != want || c.Guessed != (want != "") {
+			t.Errorf("%v: %+v", limits, c)
+		}
+	}
+}
+
+// Commands can be pasted into a shell whatever the names in them are.
+func TestCommandsAreQuoted(t *testing.T) {
+	f := healthy()
+	f.Scopes = []string{"it's&<\"x\">"}
+	f.API.Value.Scopes = nil
+	found := doctor.Examine(f)
+	if len(found) != 1 || !strings.Contains(found[0].Fix.Command, `(["it'\''s&<\"x\">"] | map(`) {
+		t.Errorf("%+v", found)
+	}
+}
+
+// A client's failed logins are explained by what concerns its mode.
+func TestRelevant(t *testing.T) {
+	f := healthy()
+	f.Rules, f.API.Value.SigningAlg = got([]string{"r"}), "HS256"
+	f.Granted, f.ClientCount.Value = append(f.Granted, "read:users"), 10
+	all := doctor.Examine(f)
+	for mode, want := range map[dcr.SecurityMode][]doctor.Code{
+		dcr.Strict:     {doctor.APISigningAlg, doctor.RulesActive},
+		dcr.Permissive: {doctor.APISigningAlg},
+	} {
+		var codes []doctor.Code
+		for _, one := range doctor.Relevant(all, mode) {
+			codes = append(codes, one.Code)
+		}
+		if !slices.Equal(codes, want) {
+			t.Errorf("%s: %q, want %q", mode, codes, want)
+		}
+	}
+}
+
+func TestPageUpToDate(t *testing.T) {
+	var want bytes.Buffer
+	if err := doctor.WritePage(&want); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join("..", "..", "docs", "doctor.md")
+	if *update {
+		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
+		t.Errorf("%s is stale; run: go test ./internal/doctor -update\n%s", page, diff)
+	}
+}
