@@ -131,7 +131,7 @@ func describeFindings(w io.Writer, p painter, s style, all []doctor.Finding) {
 		}
 		lines(w, wrapped("", f.Message))
 	}
-	lines(w, wrapped("", one.Breaks))
+	lines(w, wrapped("Breaks ", one.Breaks))
 	for _, way := range [][2]string{{"Click  ", one.Fix.Dashboard}, {"Set    ", one.Fix.Setting}} {
 		if way[1] != "" {
 			lines(w, wrapped(way[0], way[1]))

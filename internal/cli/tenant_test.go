@@ -83,6 +83,8 @@ func register(ts *testscript.TestScript, _ bool, args []string) {
 //	auth0 may-delete               lets grantd's application delete grants
 //	auth0 break CLIENT             answers 500 to whatever is about the client
 //	auth0 down | mended            answers 500 to everything, and all is well again
+//	auth0 tidy                     mends what grantd doctor would find
+//	auth0 untidy                   breaks this and that of it
 //	auth0 writes N                 N writes were made since the last such question
 //	auth0 no-calls                 no call was made since then
 func auth0(ts *testscript.TestScript, _ bool, args []string) {
@@ -116,6 +118,22 @@ func auth0(ts *testscript.TestScript, _ bool, args []string) {
 	case "mended":
 		tenant.OutageBy(tenantsim.NoFault)
 		tenant.Faults(nil)
+	case "tidy":
+		tenant.SetScopes(daemonID, append(daemonScopes(),
+			"read:log_streams", "read:tenant_settings", "read:rules", "read:hooks", "read:organizations")...)
+		tenant.SetDomainLevel("google-oauth2", true)
+		tenant.SetFlag("enable_dynamic_client_registration", true)
+		tenant.SetSetting("resource_parameter_profile", `"compatibility"`)
+		tenant.AddLogStream(tenantsim.LogStream{
+			URL: "https://grantd.example.com/auth0-log-webhook", Authorization: "the-webhook-secret",
+			Delivery: tenantsim.Delivery{Manual: true},
+		})
+	case "untidy":
+		tenant.SetScopes(daemonID, append(daemonScopes(), "read:users", "read:roles", "read:log_streams", "read:tenant_settings", "read:rules")...)
+		tenant.SetDomainLevel("google-oauth2", false)
+		tenant.SetFlag("enable_dynamic_client_registration", false)
+		tenant.AddRule("add \x1b[31mroles", true)
+		ts.Setenv("own", "$own") // of the shell that a command is pasted into
 	case "writes":
 		if got := strconv.Itoa(len(tenant.Writes())); got != args[1] {
 			ts.Fatalf("%s writes, want %s", got, args[1])

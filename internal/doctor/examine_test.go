@@ -136,6 +136,9 @@ func TestExamine(t *testing.T) {
 		if k.Fine != "" && slices.Contains(r.Fine, k.Fine) {
 			t.Errorf("%s is found and fine", k.Code)
 		}
+		if r.Problems() != (k.Severity == doctor.Problem) {
+			t.Errorf("%s is a problem: %v", k.Code, r.Problems())
+		}
 		noSecrets(t, r)
 	}
 }

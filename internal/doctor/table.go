@@ -83,7 +83,7 @@ func accessKinds() []Kind {
 		{
 			Code: ScopeUnneeded, Severity: Warning,
 			Found:  "grantd's application has a Management API scope that grantd never uses.",
-			Breaks: "Nothing. Whoever gets hold of grantd's secret can do more than they need to.",
+			Breaks: "Whoever gets hold of grantd's secret can do more than they need to.",
 			Fine:   "no Management API scope is granted that is not needed",
 			Fix:    Fix{Dashboard: ownGrant + ": untick {scopes}", Command: readOwn + "- {list}" + writeOwn},
 		},

@@ -184,7 +184,7 @@ func otherKinds() []Kind {
 		{
 			Code: NotLooked, Severity: Unknown,
 			Found:  "It could not be looked at: a scope to look is missing, or the look failed.",
-			Breaks: "Nothing, but doctor cannot tell whether it is in order.",
+			Breaks: "Whether it is in order cannot be told.",
 			Fix:    Fix{Dashboard: ownGrant + ": tick {scopes}", Command: readOwn + "+ {list} | unique" + writeOwn},
 		},
 	}
