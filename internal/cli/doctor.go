@@ -75,9 +75,13 @@ func describeReport(p painter, r doctor.Report) string {
 	var b strings.Builder
 	for _, s := range []struct {
 		doctor.Severity
-		noun  string
-		style style
-	}{{doctor.Problem, "problem", bad}, {doctor.Warning, "warning", notice}, {doctor.Unknown, "thing that could not be looked at", faint}} {
+		one, more string
+		style     style
+	}{
+		{doctor.Problem, "problem", "problems", bad},
+		{doctor.Warning, "warning", "warnings", notice},
+		{doctor.Unknown, "thing that could not be looked at", "things that could not be looked at", faint},
+	} {
 		var of []doctor.Finding
 		for _, f := range r.Findings {
 			if f.Severity == s.Severity {
@@ -87,10 +91,13 @@ func describeReport(p painter, r doctor.Report) string {
 		if len(of) == 0 {
 			continue
 		}
-		heading := strings.Replace(count(len(of), s.noun), "thing that could not be looked ats", "things that could not be looked at", 1)
-		fmt.Fprintf(&b, "%s\n\n", p.paint(strong, heading))
-		for _, alike := range alike(of) {
-			describeFindings(&b, p, s.style, alike)
+		noun := s.more
+		if len(of) == 1 {
+			noun = s.one
+		}
+		fmt.Fprintf(&b, "%s\n\n", p.paint(strong, fmt.Sprintf("%d %s", len(of), noun)))
+		for _, some := range alike(of) {
+			describeFindings(&b, p, s.style, some)
 		}
 	}
 	fine := count(len(r.Fine), "check") + " fine."

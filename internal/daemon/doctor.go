@@ -83,39 +83,60 @@ func (e *Engine) addGrowth(ctx context.Context, o *doctor.Options, now time.Time
 	for _, n := range counts {
 		total += n
 	}
-	began, read, clients, grants := now, 0, 0, 0
-	var newest time.Time
-	for after, more := "", true; more && read < sample; {
+	c := census{now: now, began: now}
+	for after, more := "", true; more && c.read < sample; {
 		page, next, err := e.ledger.Clients(ctx, store.Query{Limit: 1000, After: after})
 		if err != nil {
 			return err
 		}
 		for _, r := range page {
-			read++
-			at := came(r)
-			if at.Before(began) && !at.IsZero() {
-				began = at
-			}
-			if r.Registration == dcr.RegistrationDCR && r.SecurityMode != "" && at.After(newest) {
-				newest, o.Mode = at, r.SecurityMode
-			}
-			if r.FirstSeenFeed == dcr.FeedSweep && r.RegisteredAt.IsZero() || r.Phase == dcr.Gone || at.Before(now.Add(-growth)) {
-				continue // nobody knows when it came, or it takes no room, or it was long ago
-			}
-			clients++
-			if r.GrantID != "" {
-				grants++
-			}
+			c.add(r)
 		}
 		after, more = next, next != ""
 	}
-	days := min(now.Sub(began), growth).Hours() / 24
-	if read == 0 || days <= 0 {
-		return nil
-	}
-	scale := float64(total) / float64(read) / max(days, 1)
-	o.ClientsPerDay, o.GrantsPerDay = float64(clients)*scale, float64(grants)*scale
+	o.Mode = c.mode
+	o.ClientsPerDay, o.GrantsPerDay = c.perDay(total)
 	return nil
+}
+
+// census counts the records of clients that came lately.
+type census struct {
+	now                   time.Time
+	read, clients, grants int
+	began, newest         time.Time // when the first client of all, and the newest by DCR, came
+	mode                  dcr.SecurityMode
+}
+
+func (c *census) add(r dcr.Record) {
+	c.read++
+	at := came(r)
+	if at.IsZero() {
+		return
+	}
+	if at.Before(c.began) {
+		c.began = at
+	}
+	if r.Registration == dcr.RegistrationDCR && r.SecurityMode != "" && at.After(c.newest) {
+		c.newest, c.mode = at, r.SecurityMode
+	}
+	if r.FirstSeenFeed == dcr.FeedSweep && r.RegisteredAt.IsZero() || r.Phase == dcr.Gone || at.Before(c.now.Add(-growth)) {
+		return // nobody knows when it came, or it takes no room, or it was long ago
+	}
+	c.clients++
+	if r.GrantID != "" {
+		c.grants++
+	}
+}
+
+// perDay is by how many clients and grants grow, total being the size of the
+// ledger. Less than a day is taken for one.
+func (c *census) perDay(total int) (clients, grants float64) {
+	if c.read == 0 {
+		return 0, 0
+	}
+	days := max(min(c.now.Sub(c.began), growth).Hours()/24, 1)
+	scale := float64(total) / float64(c.read) / days
+	return float64(c.clients) * scale, float64(c.grants) * scale
 }
 
 // came is when a client registered, as far as that is known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	nethttp "net/http"
 	"slices"
 
 	"grantd/internal/auth0"
@@ -23,7 +24,7 @@ func (e *Engine) called(c auth0.CallInfo) {
 	}
 	// A call given up because grantd stops says nothing of Auth0, and health
 	// survives the restart. Nor does one that is done without.
-	forgone := c.Optional && reason == dcr.MissingScope
+	forgone := c.Optional && (reason == dcr.MissingScope || c.Status == nethttp.StatusForbidden)
 	if c.Err == nil || !errors.Is(c.Err, context.Canceled) && !forgone {
 		e.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
 	}

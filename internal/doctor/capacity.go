@@ -20,9 +20,9 @@ type Capacity struct {
 type Usage struct {
 	Known  bool          `json:"known"` // Used was looked at
 	Used   int           `json:"used"`
-	Limit  int           `json:"limit,omitempty"`   // absent: not known
-	PerDay float64       `json:"per_day"`           // by how many it grew over the last week
-	FullAt dcr.Timestamp `json:"full_at,omitempty"` // at that rate; null: not before long, or not known
+	Limit  int           `json:"limit,omitempty"` // absent: not known
+	PerDay float64       `json:"per_day"`         // by how many it grew over the last week
+	FullAt dcr.Timestamp `json:"full_at"`         // at that rate; null: not before long, or not known
 }
 
 // far is how far ahead it makes sense to say when all is used.

@@ -211,7 +211,7 @@ func (x *examination) notLooked() {
 	for _, name := range f.Connections[min(len(f.Connections), maxConnections):] {
 		x.unknown("the connection "+name, fmt.Sprintf("Not looked at, because the first %d are: the connection %s.", maxConnections, name), nil)
 	}
-	if !f.ScopesKnown && !f.Resource.Asked {
+	if told := f.Resource; !f.ScopesKnown && (!told.Asked || told.ok() && told.Value == f.Audience) {
 		x.unknown("the API's scopes", "No scope source has told yet which scopes there shall be.", nil)
 	}
 	if f.Organizations.ok() && f.Organizations.Value.More {

@@ -238,7 +238,7 @@ func noSecrets(t *testing.T, r doctor.Report) {
 	}
 	for _, f := range r.Findings {
 		for _, text := range []string{f.Fix.Dashboard, f.Fix.Command, f.Fix.Setting} {
-			for _, name := range []string{"{list}", "{scopes}", "{api_id}", "{connection", "{stream", "{endpoint}", "{grant_id}", "{filters}", "{document", "{organization", "{domain}", "{audience}"} {
+			for _, name := range []string{"{list}", "{scopes}", "{api_id}", "{connection", "{stream", "{endpoint}", "{grant_id}", "{filters}", "{document", "{organization", "{domain}", "{audience}", "{client_id}", "{public_url}", "{path}"} {
 				if strings.Contains(text, name) {
 					t.Errorf("%s: %s is not filled in", f.Code, name)
 				}

@@ -30,12 +30,17 @@ func Admin(o AdminOptions) nethttp.Handler {
 // lets nobody else in.
 func Control(o APIOptions, c Commands) nethttp.Handler {
 	a, cmd := newAPI(o), commands{c, o.Logger}
-	routes := append(a.routes(), post("/api/v1/plan", cmd.plan), post("/api/v1/sync", cmd.sync),
-		post("/api/v1/clients/:client_id/resync", cmd.resync), del("/api/v1/clients/:client_id", cmd.forget),
+	routes := append(a.routes(),
+		post("/api/v1/plan", cmd.plan),
+		post("/api/v1/sync", cmd.sync),
 		post("/api/v1/resync", cmd.resyncAll),
+		post("/api/v1/clients/:client_id/resync", cmd.resync),
+		del("/api/v1/clients/:client_id", cmd.forget),
+		post("/api/v1/doctor", cmd.doctor),
 		post("/api/v1/revert", cmd.revert),
-		post("/api/v1/doctor", cmd.doctor), post("/api/v1/revert", cmd.revert),
-		post("/api/v1/holds", cmd.hold), del("/api/v1/holds", cmd.release))
+		post("/api/v1/holds", cmd.hold),
+		del("/api/v1/holds", cmd.release),
+	)
 	if a.o.Snapshot != nil {
 		routes = append(routes, post("/api/v1/backup", a.backup))
 	}
