@@ -87,7 +87,7 @@ func TestDoctorKnowsTheConfiguration(t *testing.T) {
 			"LOG_WEBHOOK_SECRET=webhook-secret-0123456789", "OAUTH_AUDIENCE=https://mcp.example.com/mcp", "TOOL_SCOPES=notes:read",
 			"GRANTD_STATE_DIR=" + t.TempDir(),
 		}
-		for _, line := range strings.Fields(env) {
+		for line := range strings.FieldsSeq(env) {
 			name, _, _ := strings.Cut(line, "=")
 			environ = slices.DeleteFunc(environ, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 			environ = append(environ, line)
