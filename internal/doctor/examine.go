@@ -214,8 +214,17 @@ func (x *examination) notLooked() {
 	if told := f.Resource; !f.ScopesKnown && (!told.Asked || told.ok() && told.Value == f.Audience) {
 		x.unknown("the API's scopes", "No scope source has told yet which scopes there shall be.", nil)
 	}
+	x.more()
+}
+
+// more tells of lists of which the beginning was looked at.
+func (x *examination) more() {
+	f := x.f
 	if f.Organizations.ok() && f.Organizations.Value.More {
 		x.unknown("more organizations", fmt.Sprintf("The first %d organizations were looked at; there are more.", len(f.Organizations.Value.List)), nil)
+	}
+	if len(f.Defaults.Value) > 0 && f.Grants.ok() && f.Grants.Value.More {
+		x.unknown("more of clients' own grants", fmt.Sprintf("The first %d grants of clients themselves were looked at; there are more.", len(f.Grants.Value.List)), nil)
 	}
 }
 

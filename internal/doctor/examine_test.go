@@ -204,6 +204,28 @@ func TestShadows(t *testing.T) {
 	}
 }
 
+// A list that is too long to be looked at as a whole is told to be so, where it
+// matters.
+func TestMore(t *testing.T) {
+	f := healthy()
+	f.Organizations.Value.More, f.Grants.Value.More = true, true
+	subjects := func() (all []string) {
+		for _, one := range doctor.Examine(f) {
+			if one.Code == doctor.NotLooked {
+				all = append(all, one.Subject)
+			}
+		}
+		return all
+	}
+	if got := subjects(); !slices.Equal(got, []string{"more organizations"}) {
+		t.Errorf("%q", got)
+	}
+	f.Defaults = got([]dcr.Grant{{ID: "cgr_d", AllowAllScopes: true}})
+	if got := subjects(); !slices.Equal(got, []string{"more organizations", "more of clients' own grants"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // When all is used is told by the rate at which clients come.
 func TestCapacity(t *testing.T) {
 	f := healthy()
