@@ -15,6 +15,7 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/doctor"
+	"grantd/internal/explain"
 	"grantd/internal/reconcile"
 )
 
@@ -30,6 +31,7 @@ type Commands interface {
 	Brakes
 	Resyncer
 	Doctor
+	Explainer
 	Reverter
 }
 
@@ -121,6 +123,7 @@ type Message struct {
 	Reverted    *Reverted      `json:"reverted,omitempty"`
 	Problem     *Problem       `json:"problem,omitempty"`
 	Doctor      *doctor.Report `json:"doctor,omitempty"`
+	Explained   *explain.Story `json:"explained,omitempty"`
 }
 
 // commands answers them.

@@ -37,6 +37,7 @@ func Control(o APIOptions, c Commands) nethttp.Handler {
 		post("/api/v1/clients/:client_id/resync", cmd.resync),
 		del("/api/v1/clients/:client_id", cmd.forget),
 		post("/api/v1/doctor", cmd.doctor),
+		post("/api/v1/explain", cmd.explain),
 		post("/api/v1/revert", cmd.revert),
 		post("/api/v1/holds", cmd.hold),
 		del("/api/v1/holds", cmd.release),

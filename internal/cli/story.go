@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"grantd/internal/dcr"
+	stories "grantd/internal/explain"
+)
+
+// printStory prints a client's story, the most important first.
+func printStory(w io.Writer, p painter, s stories.Story) error {
+	var b strings.Builder
+	t := story{sheet{p, &b, time.Now()}, s}
+	t.verdict()
+	t.next()
+	t.causes()
+	t.conditions()
+	t.denials()
+	t.identity()
+	t.holds()
+	t.history()
+	t.problems()
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}
+
+// story is a story on its way to the terminal.
+type story struct {
+	sheet
+	stories.Story
+}
+
+// verdict is who it is and the one sentence.
+func (t story) verdict() {
+	fmt.Fprintln(t.out, strings.TrimSpace(t.paint(strong, printable(t.ClientID))+"  "+printable(cut(t.Identity.Name, 60))))
+	look := good
+	switch {
+	case t.NeedsPerson():
+		look = bad
+	case t.Next.Who == stories.Grantd || len(t.Problems) > 0:
+		look = notice
+	}
+	say(t.out, t.painter, look, printable(t.Summary))
+	fmt.Fprintln(t.out)
+}
+
+func (t story) next() {
+	t.heading("What to do")
+	t.words("  ", t.Next.What)
+	if t.Next.Command != "" {
+		fmt.Fprintln(t.out, "    "+t.paint(strong, printable(t.Next.Command)))
+	}
+	if t.Next.Then != "" {
+		t.words("  ", t.Next.Then)
+	}
+	if !t.Next.When.IsZero() {
+		t.words("  ", "grantd looks again by itself: "+t.date(t.Next.When)+".")
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) heading(text string) { fmt.Fprintln(t.out, t.paint(strong, text)) }
+
+func (t story) causes() {
+	if len(t.Causes) == 0 {
+		return
+	}
+	t.heading("Why")
+	for i, c := range t.Causes {
+		look, who := bad, ""
+		switch {
+		case c.Over:
+			look, who = faint, ", over"
+		case c.Who == stories.Grantd:
+			look, who = notice, ", grantd sees to it"
+		case c.Who == stories.Nobody:
+			look = notice
+		}
+		fmt.Fprintln(t.out, "  "+t.paint(look, printable(string(c.Code)))+who)
+		t.words("    ", c.Text+".")
+		for _, e := range c.Evidence {
+			t.point(e)
+		}
+		if i > 0 && !c.Over && c.Fix != "" { // that of the first is above
+			t.words("    ", "To do: "+c.Fix)
+			if c.Command != "" {
+				fmt.Fprintln(t.out, "      "+printable(c.Command))
+			}
+		}
+	}
+	fmt.Fprintln(t.out)
+}
+
+// point prints one of several, with a dash.
+func (t story) point(text string) {
+	for i, line := range wrap(printable(cut(text, 2000)), width-6) {
+		mark := "    - "
+		if i > 0 {
+			mark = "      "
+		}
+		fmt.Fprintln(t.out, mark+line)
+	}
+}
+
+// conditions holds the ledger against Auth0.
+func (t story) conditions() {
+	if t.CheckedAt.IsZero() && !t.Conditions.Promoted.Now.Known {
+		return
+	}
+	t.heading("What it needs to log in")
+	for _, k := range []struct {
+		name string
+		stories.Condition
+	}{{"promoted", t.Conditions.Promoted}, {"connected", t.Conditions.Connected}, {"granted", t.Conditions.Granted}} {
+		t.condition(k.name, k.Condition)
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) condition(name string, c stories.Condition) {
+	answer := func(yes bool, r dcr.Reason) string {
+		said := t.paint(bad, "no")
+		if yes {
+			said = t.paint(good, "yes")
+		}
+		if r != "" {
+			said += ", " + printable(string(r))
+		}
+		return said
+	}
+	ledger := "never checked"
+	if !t.CheckedAt.IsZero() && !c.Since.IsZero() {
+		ledger = answer(c.Status, c.Reason) + ", for " + duration(max(0, t.now.Sub(c.Since.Time)))
+	}
+	fmt.Fprintf(t.out, "  %-10s  ledger     %s\n", name, ledger)
+	now := "not known"
+	if c.Now.Known && (t.Phase != dcr.Refused || c.Now.Status || len(c.Now.Missing) > 0) {
+		now = answer(c.Now.Status, c.Now.Reason)
+	} else if c.Now.Known {
+		now = "not asked for"
+	}
+	const indent = "              "
+	fmt.Fprintf(t.out, "%sAuth0 now  %s\n", indent, now)
+	if c.Now.Has != "" {
+		t.words(indent, c.Now.Has)
+	}
+	for _, m := range c.Now.Missing {
+		t.words(indent, "missing: "+printable(string(m.Step))+": "+describe(m))
+	}
+}
+
+// shownDenials is how many denials are printed as text.
+const shownDenials = 5
+
+func (t story) denials() {
+	if len(t.Denials) == 0 {
+		return
+	}
+	t.heading("Last denials")
+	for _, d := range t.Denials[:min(len(t.Denials), shownDenials)] {
+		fmt.Fprintf(t.out, "  %s  %s  %s\n", t.date(d.At), printable(d.Type), t.paint(notice, printable(string(d.Cause))))
+		t.words("    ", d.Text)
+	}
+	if more := len(t.Denials) - shownDenials; more > 0 {
+		fmt.Fprintf(t.out, "  … and %d more; --json lists them\n", more)
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) identity() {
+	i := t.Identity
+	t.heading("Who it is")
+	kind := string(i.Registration)
+	if i.SecurityMode != "" {
+		kind += ", " + string(i.SecurityMode)
+	}
+	t.row("  kind", plain, printable(kind))
+	for _, c := range i.Callbacks {
+		whose := "no known product"
+		if c.Product != "" {
+			whose = c.Product
+		}
+		if !c.Allowed {
+			whose += ", not on the allow-list"
+		}
+		t.row("  callback", plain, printable(c.URI))
+		t.row("", faint, strings.Repeat(" ", 2)+printable(whose))
+	}
+	t.when("  registered", i.RegisteredAt, "")
+	t.when("  first seen", i.FirstSeenAt, "by "+printable(string(i.FirstSeenFeed)))
+	t.when("  ready", i.ReadyAt, "first time")
+	t.when("  last used", i.LastUsedAt, "")
+	t.when("  checked", t.CheckedAt, "")
+	if t.CheckedAt.IsZero() && t.Phase == "" {
+		t.row("  ledger", plain, "has never heard of it")
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) holds() {
+	if len(t.Holds) == 0 {
+		return
+	}
+	t.heading("Held")
+	for _, h := range t.Holds {
+		what := "everything"
+		switch h.Scope {
+		case dcr.HoldClient:
+			what = "this client"
+		case dcr.HoldField:
+			what = "step " + printable(string(h.Field))
+		}
+		until := "until it is released"
+		if !h.Until.IsZero() {
+			until = "until " + t.date(h.Until)
+		}
+		t.words("  ", what+", "+string(h.Reason)+", "+until+"; "+h.Release)
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) history() {
+	if len(t.History) == 0 {
+		return
+	}
+	t.heading("What grantd changed")
+	for _, h := range t.History {
+		what := describe(dcr.Change{Step: h.Step, Before: h.Before, After: h.After})
+		if h.Reverts > 0 {
+			what = fmt.Sprintf("reverts %d: %s", h.Reverts, what)
+		}
+		fmt.Fprintf(t.out, "  %-5d %s  %s\n", h.Seq, t.date(h.At), printable(string(h.Step)))
+		t.words("        ", what)
+	}
+	fmt.Fprintln(t.out)
+}
+
+func (t story) problems() {
+	if len(t.Problems) == 0 {
+		return
+	}
+	t.heading("What Auth0 did not answer")
+	for _, p := range t.Problems {
+		t.words("  ", p.What+": "+p.Message)
+	}
+	fmt.Fprintln(t.out)
+}

@@ -1,0 +1,140 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/plan"
+)
+
+// passing is how long a denial counts that may be over by itself, such as that
+// of a code that had expired.
+const passing = time.Hour
+
+// denials matches each denial with the missing piece, and notes the cause.
+func (t *teller) denials() []Denial {
+	known := patterns()
+	out := make([]Denial, 0, len(t.f.Denials))
+	for _, d := range t.f.Denials[:min(len(t.f.Denials), MaxDenials)] {
+		d.Cause = t.resolve(match(known, d), d)
+		t.denied(d)
+		out = append(out, d)
+	}
+	return out
+}
+
+// resolve says what a denial comes to by what else is known.
+func (t *teller) resolve(code Code, d Denial) Code {
+	audience := t.f.Desired.Audience
+	switch {
+	case code == GrantMissing && d.to != "" && d.to != audience:
+		return WrongAudience
+	case code == WrongAudience && d.to == printable(audience, maxURI):
+		return APINotFound
+	case code == GrantMissing && t.grantedBefore(d):
+		return APIDeniesUsers // with a grant, only the API's policy refuses
+	case code == ClientUnknown && (strings.HasPrefix(d.by, "https://") || strings.HasPrefix(t.f.ID, "https://")):
+		return DocumentUnknown
+	case code == ClientUnknown && t.f.Record != nil:
+		return ClientDeleted
+	case code == CallbackMismatch && t.cause(CallbackRefused) != nil:
+		return CallbackMismatch
+	case code == NotConnected && t.cond.Connected.Now.Status && t.cond.Connected.Now.Reason == dcr.PerClientUnproven:
+		return NotDomainLevel
+	}
+	return code
+}
+
+// grantedBefore reports whether the grant was there, by the ledger and by Auth0,
+// well before the denial: for long enough that Auth0 knew it everywhere.
+func (t *teller) grantedBefore(d Denial) bool {
+	since := t.cond.Granted.Since.Time
+	return t.cond.Granted.Now.Status && t.cond.Granted.Status && !since.IsZero() && d.At.After(since.Add(time.Minute))
+}
+
+// denied notes the cause that a denial tells of.
+func (t *teller) denied(d Denial) {
+	evidence := fmt.Sprintf("Auth0, %s (%s): %s", stamp(d.At.Time), d.Type, quote(d.Text))
+	if b := t.blocker(d.Cause); b != nil {
+		t.add(Cause{Code: b.Code, Evidence: []string{evidence}})
+		return
+	}
+	c := t.diagnose(d.Cause, evidence)
+	c.Over = t.over(d)
+	if !c.Over {
+		t.findings(d.Cause) // with the fix that knows the tenant
+		t.particular(d, &c)
+	}
+	if c.Who == Grantd && !c.Over && !t.f.Serving {
+		t.add(t.diagnose(NoDaemon, "No daemon answers on the control socket."))
+	}
+	t.add(c)
+	if k := t.cause(d.Cause); k != nil && !c.Over && d.Cause == ClientDeleted {
+		k.Who = Person // somebody still tries
+	}
+}
+
+// over reports whether what a denial tells of is put right by now, or was
+// followed by a login that worked.
+func (t *teller) over(d Denial) bool {
+	if t.rec.LastUsedAt.After(d.At.Time) {
+		return true
+	}
+	live := t.f.Live
+	switch d.Cause {
+	case CodeInvalid, PKCEFailed, RefreshInvalid, UserDeclined, RateLimited:
+		return t.f.Now.Sub(d.At.Time) > passing
+	case GrantMissing:
+		return t.cond.Granted.stands()
+	case ScopesMissing:
+		return t.cond.Granted.stands() && mended(t.cond.Granted, d)
+	case NotConnected, NotDomainLevel:
+		return t.cond.Connected.stands() && t.cond.Connected.Now.Reason != dcr.PerClientUnproven
+	case ConnectionInactive:
+		return mended(t.cond.Connected, d) && live.Connections != nil &&
+			!slices.ContainsFunc(live.Connections, func(c plan.Connection) bool { return c.Connection == nil || c.Connection.Inactive }) &&
+			t.f.Now.Sub(d.At.Time) > passing
+	case NotPromoted:
+		return t.cond.Promoted.stands()
+	case ClientUnknown, ClientDeleted, DocumentUnknown:
+		return live.Client != nil
+	case CallbackMismatch:
+		return live.Client != nil && slices.Contains(live.Client.Callbacks, d.to)
+	case APINotFound:
+		return live.API.API != nil
+	default:
+		return false
+	}
+}
+
+// mended reports whether a condition came to hold after the denial.
+func mended(c Condition, d Denial) bool {
+	return c.stands() && !d.At.After(c.Since.Time)
+}
+
+// particular adds to a cause what the denial itself says.
+func (t *teller) particular(d Denial, c *Cause) {
+	switch d.Cause {
+	case WrongAudience:
+		audience := printable(t.f.Desired.Audience, maxURI)
+		c.Text = fmt.Sprintf("the product asks for the API %s, and clients are granted %s", d.to, audience)
+		if strings.TrimRight(d.to, "/") == strings.TrimRight(audience, "/") {
+			c.Text += ": a slash at the end makes them two"
+		}
+	case CallbackMismatch:
+		if _, ok := t.f.Policy.MatchURI(d.to); ok && d.to != "" {
+			return
+		}
+		c.Fix += " It is not on the allow-list either: grantd refuses the client if you add it without GRANTD_ALLOWED_CLIENTS."
+	case OrganizationBlocks:
+		if plainID(d.to) {
+			c.Text = "the organization " + d.to + " does not let third-party clients in"
+			c.Command = `auth0 api patch organizations/` + d.to + ` --data '{"third_party_client_access":"allow"}'`
+		}
+	case APIDeniesUsers:
+		c.Evidence = append(c.Evidence, "Auth0 has the grant since "+stamp(t.cond.Granted.Since.Time)+", before that denial; only the API's access policy refuses then.")
+	}
+}

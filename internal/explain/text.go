@@ -1,0 +1,53 @@
+package explain
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxText  = 300 // characters of Auth0's words, and of messages
+	maxShort = 120 // of names, ids and audiences
+	maxURI   = 200
+)
+
+// printable makes words from outside harmless wherever they are shown: one line
+// of visible characters, at most n of them.
+func printable(s string, n int) string {
+	if len(s) > 8*n { // n characters have at most 4n bytes
+		s = s[:8*n]
+	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError, !unicode.IsGraphic(r):
+			return -1
+		default:
+			return r
+		}
+	}, strings.ToValidUTF8(s, ""))
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// personal matches what tells of a person: mail addresses, user ids of a
+// connection such as auth0|… or google-oauth2|…, and IP addresses.
+func personal() *regexp.Regexp {
+	return regexp.MustCompile(`[^\s"'<>()]+@[^\s"'<>()]+` +
+		`|[A-Za-z0-9_-]+(?:\||%7[Cc])[^\s"'<>()]+` +
+		`|\b\d{1,3}(?:\.\d{1,3}){3}\b` +
+		`|\b(?:[0-9A-Fa-f]{1,4}:){3,7}(?::?[0-9A-Fa-f]{0,4})+` +
+		`|\b(?:[0-9A-Fa-f]{1,4}:){1,7}:(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?`)
+}
+
+// impersonal takes out of Auth0's words what tells of a person.
+func impersonal(s string) string { return personal().ReplaceAllString(s, "(removed)") }
+
+// quote shows words of others as such.
+func quote(s string) string { return "“" + s + "”" }
