@@ -88,10 +88,14 @@ func (t *teller) braked() {
 			until = "until " + stamp(h.Until)
 		}
 		c := t.diagnose(code, fmt.Sprintf("A hold (%s) is in force %s.", holdOf(h), until))
+		if h.Actor != nil {
+			c.Evidence = append(c.Evidence, "It answers what was done by "+printable(string(h.Actor.Kind)+" "+h.Actor.ID, maxShort)+".")
+		}
 		if code != SwitchedOff {
 			c.Command = releaseCommand(h)
 		}
 		t.add(c)
+		t.inForce = append(t.inForce, brake{code, h})
 	}
 	if c := t.f.Live.Client; c != nil && c.Off || c == nil && t.rec.Off {
 		t.add(t.diagnose(SwitchedOff, "The application's metadata has grantd=off."))
@@ -260,11 +264,37 @@ func (t *teller) blocker(code Code) *Cause {
 			LimitReached, ScopesRejected, Rejected, TokenRefused, Unreachable, RateLimited)
 	}
 	for _, b := range own {
-		if c := t.cause(b); c != nil && !c.Over {
+		if c := t.cause(b); c != nil && !c.Over && t.covers(b, code) {
 			return c
 		}
 	}
 	return nil
+}
+
+// brake is a hold and the cause that it stands for.
+type brake struct {
+	code Code
+	hold dcr.Hold
+}
+
+// covers reports whether a cause keeps grantd from mending what code stands for:
+// one that comes of holds does for what they cover.
+func (t *teller) covers(cause, code Code) bool {
+	steps := map[Code][]dcr.StepKind{
+		GrantMissing: {dcr.StepGrant}, ScopesMissing: {dcr.StepGrant}, NotPromoted: {dcr.StepPromote},
+		NotConnected: {dcr.StepConnect, dcr.StepDomainLevel},
+	}[code]
+	held := false
+	for _, b := range t.inForce {
+		if b.code != cause {
+			continue
+		}
+		held = true
+		if slices.ContainsFunc(steps, func(s dcr.StepKind) bool { return b.hold.Covers(t.f.ID, s) }) {
+			return true
+		}
+	}
+	return !held
 }
 
 // unheard tells of a client that grantd would serve and has not heard of.

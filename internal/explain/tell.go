@@ -16,6 +16,7 @@ type teller struct {
 	verdict  policy.Verdict
 	cond     Conditions
 	causes   []Cause
+	inForce  []brake // holds that are among the causes
 }
 
 // Tell tells the story that the facts make.
