@@ -84,6 +84,10 @@ func (t *teller) over(d Denial) bool {
 		return true
 	}
 	live := t.f.Live
+	absent := d.Cause == ClientUnknown || d.Cause == ClientDeleted || d.Cause == DocumentUnknown
+	if live.Missing && !absent {
+		return true // whatever it lacked, it is not there any more
+	}
 	switch d.Cause {
 	case CodeInvalid, PKCEFailed, RefreshInvalid, UserDeclined, RateLimited:
 		return t.f.Now.Sub(d.At.Time) > passing
