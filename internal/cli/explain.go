@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func (a *app) explain(cmd *cobra.Command, id string) error {
 	if a.json {
 		err = printJSON(out, s)
 	} else {
-		err = printStory(out, a.color(out), s)
+		err = printStory(out, a.color(out), s, time.Now())
 	}
 	if err == nil && s.NeedsPerson() {
 		return errFound

@@ -11,9 +11,9 @@ import (
 )
 
 // printStory prints a client's story, the most important first.
-func printStory(w io.Writer, p painter, s stories.Story) error {
+func printStory(w io.Writer, p painter, s stories.Story, now time.Time) error {
 	var b strings.Builder
-	t := story{sheet{p, &b, time.Now()}, s}
+	t := story{sheet{p, &b, now}, s}
 	t.verdict()
 	t.next()
 	t.causes()
@@ -35,7 +35,7 @@ type story struct {
 
 // verdict is who it is and the one sentence.
 func (t story) verdict() {
-	fmt.Fprintln(t.out, strings.TrimSpace(t.paint(strong, printable(t.ClientID))+"  "+printable(cut(t.Identity.Name, 60))))
+	fmt.Fprintln(t.out, strings.TrimSpace(t.paint(strong, short(t.ClientID))+"  "+printable(cut(t.Identity.Name, 60))))
 	look := good
 	switch {
 	case t.NeedsPerson():
@@ -43,7 +43,7 @@ func (t story) verdict() {
 	case t.Next.Who == stories.Grantd || len(t.Problems) > 0:
 		look = notice
 	}
-	say(t.out, t.painter, look, printable(t.Summary))
+	say(t.out, t.painter, look, printable(cut(t.Summary, 2000)))
 	fmt.Fprintln(t.out)
 }
 
@@ -51,7 +51,7 @@ func (t story) next() {
 	t.heading("What to do")
 	t.words("  ", t.Next.What)
 	if t.Next.Command != "" {
-		fmt.Fprintln(t.out, "    "+t.paint(strong, printable(t.Next.Command)))
+		fmt.Fprintln(t.out, "    "+t.paint(strong, command(t.Next.Command)))
 	}
 	if t.Next.Then != "" {
 		t.words("  ", t.Next.Then)
@@ -64,12 +64,15 @@ func (t story) next() {
 
 func (t story) heading(text string) { fmt.Fprintln(t.out, t.paint(strong, text)) }
 
+// shownCauses is how many causes are printed as text.
+const shownCauses = 10
+
 func (t story) causes() {
 	if len(t.Causes) == 0 {
 		return
 	}
 	t.heading("Why")
-	for i, c := range t.Causes {
+	for i, c := range t.Causes[:min(len(t.Causes), shownCauses)] {
 		look, who := bad, ""
 		switch {
 		case c.Over:
@@ -79,20 +82,30 @@ func (t story) causes() {
 		case c.Who == stories.Nobody:
 			look = notice
 		}
-		fmt.Fprintln(t.out, "  "+t.paint(look, printable(string(c.Code)))+who)
-		t.words("    ", c.Text+".")
+		fmt.Fprintln(t.out, "  "+t.paint(look, short(string(c.Code)))+who)
+		if c.Over {
+			t.words("    ", "At the time: "+c.Text+".")
+		} else {
+			t.words("    ", c.Text+".")
+		}
 		for _, e := range c.Evidence {
 			t.point(e)
 		}
 		if i > 0 && !c.Over && c.Fix != "" { // that of the first is above
 			t.words("    ", "To do: "+c.Fix)
 			if c.Command != "" {
-				fmt.Fprintln(t.out, "      "+printable(c.Command))
+				fmt.Fprintln(t.out, "      "+command(c.Command))
 			}
 		}
 	}
 	fmt.Fprintln(t.out)
 }
+
+// short is a text from outside that has a line to itself, or less.
+func short(s string) string { return printable(cut(s, 200)) }
+
+// command is one to paste; wrapped it would be none.
+func command(s string) string { return printable(cut(s, 1200)) }
 
 // point prints one of several, with a dash.
 func (t story) point(text string) {
@@ -127,7 +140,7 @@ func (t story) condition(name string, c stories.Condition) {
 			said = t.paint(good, "yes")
 		}
 		if r != "" {
-			said += ", " + printable(string(r))
+			said += ", " + short(string(r))
 		}
 		return said
 	}
@@ -148,7 +161,7 @@ func (t story) condition(name string, c stories.Condition) {
 		t.words(indent, c.Now.Has)
 	}
 	for _, m := range c.Now.Missing {
-		t.words(indent, "missing: "+printable(string(m.Step))+": "+describe(m))
+		t.words(indent, "missing: "+short(string(m.Step))+": "+describe(m))
 	}
 }
 
@@ -161,7 +174,7 @@ func (t story) denials() {
 	}
 	t.heading("Last denials")
 	for _, d := range t.Denials[:min(len(t.Denials), shownDenials)] {
-		fmt.Fprintf(t.out, "  %s  %s  %s\n", t.date(d.At), printable(d.Type), t.paint(notice, printable(string(d.Cause))))
+		fmt.Fprintf(t.out, "  %s  %s  %s\n", t.date(d.At), short(d.Type), t.paint(notice, short(string(d.Cause))))
 		t.words("    ", d.Text)
 	}
 	if more := len(t.Denials) - shownDenials; more > 0 {
@@ -177,20 +190,20 @@ func (t story) identity() {
 	if i.SecurityMode != "" {
 		kind += ", " + string(i.SecurityMode)
 	}
-	t.row("  kind", plain, printable(kind))
+	t.row("  kind", plain, short(kind))
 	for _, c := range i.Callbacks {
-		whose := "no known product"
+		whose := "of no product grantd knows"
 		if c.Product != "" {
-			whose = c.Product
+			whose = "of preset " + c.Product
 		}
 		if !c.Allowed {
 			whose += ", not on the allow-list"
 		}
-		t.row("  callback", plain, printable(c.URI))
-		t.row("", faint, strings.Repeat(" ", 2)+printable(whose))
+		t.row("  callback", plain, short(c.URI))
+		t.row("", faint, short(whose))
 	}
 	t.when("  registered", i.RegisteredAt, "")
-	t.when("  first seen", i.FirstSeenAt, "by "+printable(string(i.FirstSeenFeed)))
+	t.when("  first seen", i.FirstSeenAt, "by "+short(string(i.FirstSeenFeed)))
 	t.when("  ready", i.ReadyAt, "first time")
 	t.when("  last used", i.LastUsedAt, "")
 	t.when("  checked", t.CheckedAt, "")
@@ -211,7 +224,7 @@ func (t story) holds() {
 		case dcr.HoldClient:
 			what = "this client"
 		case dcr.HoldField:
-			what = "step " + printable(string(h.Field))
+			what = "step " + short(string(h.Field))
 		}
 		until := "until it is released"
 		if !h.Until.IsZero() {
@@ -232,7 +245,7 @@ func (t story) history() {
 		if h.Reverts > 0 {
 			what = fmt.Sprintf("reverts %d: %s", h.Reverts, what)
 		}
-		fmt.Fprintf(t.out, "  %-5d %s  %s\n", h.Seq, t.date(h.At), printable(string(h.Step)))
+		fmt.Fprintf(t.out, "  %-5d %s  %s\n", h.Seq, t.date(h.At), short(string(h.Step)))
 		t.words("        ", what)
 	}
 	fmt.Fprintln(t.out)

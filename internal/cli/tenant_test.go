@@ -80,6 +80,8 @@ func register(ts *testscript.TestScript, _ bool, args []string) {
 //	auth0 granted CLIENT SCOPE...  it has one with these scopes; none: no grant
 //	auth0 revoke CLIENT            takes its grant away
 //	auth0 domain-level             promotes the connection
+//	auth0 denied CLIENT TEXT       logs that a login was turned away; TEXT may have Go's escapes
+//	auth0 login CLIENT             tries to log in
 //	auth0 may-delete               lets grantd's application delete grants
 //	auth0 break CLIENT             answers 500 to whatever is about the client
 //	auth0 down | mended            answers 500 to everything, and all is well again
@@ -102,6 +104,12 @@ func auth0(ts *testscript.TestScript, _ bool, args []string) {
 		tenant.Do(tenantsim.Admin(), http.MethodDelete, "/api/v2/client-grants/"+g.ID, nil)
 	case "domain-level":
 		tenant.SetDomainLevel("google-oauth2", true)
+	case "denied":
+		text, err := strconv.Unquote(`"` + args[2] + `"`)
+		ts.Check(err)
+		tenant.AddLog(tenantsim.Log{Type: "f", ClientID: args[1], Description: text, UserName: "jane@example.com", UserID: "auth0|jane", IP: "203.0.113.9"})
+	case "login":
+		_, _ = tenant.Login(tenantsim.Login{ClientID: args[1], Audience: audience, Scopes: []string{"notes:read"}, Connection: "google-oauth2"}) // the log has it
 	case "may-delete":
 		tenant.SetScopes(daemonID, append(daemonScopes(), "delete:client_grants")...)
 	case "break":

@@ -44,11 +44,11 @@ func (t *teller) after(c Cause) string {
 	case HeldBack, SwitchedOff, Fighting, Storm, LimitReached, ScopeMissing, ScopesRejected, ScopesUnknown, Rejected,
 		NotDomainLevel, ConnectionNotFound, APINotFound, TokenRefused, Unreachable, CallbackRefused, DryRun:
 	default:
-		return "The user can try the login again then."
+		return "After that the user can try the login again."
 	}
 	switch {
 	case !t.f.Serving:
-		return "Then run grantd sync, or start the daemon."
+		return "After that run grantd sync, or start the daemon."
 	case t.rec.NextAttemptAt.IsZero():
 		return "grantd goes on by itself once it hears of it; grantd sync makes it look at once."
 	default:
