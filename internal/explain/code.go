@@ -63,3 +63,17 @@ const (
 	// UnknownDenial is a denial whose text says nothing grantd knows.
 	UnknownDenial Code = "unknown_denial"
 )
+
+// Codes is the closed list.
+func Codes() []Code {
+	return []Code{
+		ClientDeleted, ClientUnknown, DocumentUnknown, RegistrationOff, Refused, CallbackRefused,
+		CallbackMismatch, NotPromoted, ParameterRefused, PKCEMissing, PKCEFailed, CodeInvalid,
+		RefreshNotAllowed, RefreshInvalid, UserDeclined, GrantMissing, ScopesMissing, ScopesUndefined,
+		ScopesUnknown, ScopesRejected, GrantShadowsDefault, APINotFound, WrongAudience, APIDeniesUsers,
+		SigningAlg, ResourceIgnored, NotDomainLevel, ConnectionNotFound, ConnectionInactive,
+		NotConnected, OrganizationBlocks, RulesActive, HookActive, HeldBack, SwitchedOff, Fighting,
+		Storm, DryRun, LimitReached, ScopeMissing, Rejected, RateLimited, TokenRefused, Unreachable,
+		NoDaemon, StreamStopped, Waiting, UnknownDenial,
+	}
+}

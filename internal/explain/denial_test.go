@@ -41,6 +41,7 @@ func TestReadDenials(t *testing.T) {
 		"no date":                {`{"type":"f","client_id":"tpc_a","description":"x"}`, nil},
 		"odd entries":            {`1,null,"x",[],{"type":1},{"type":"f","client_id":"tpc_a","description":{"a":1},` + date + `}`, []string{""}},
 		"people":                 {`{"type":"f","client_id":"tpc_a","description":"jane.doe@example.com (auth0|650) from 203.0.113.7, 2001:db8::1 and google-oauth2|105 at 10:15:02 failed",` + date + `}`, []string{"(removed) ((removed)) from (removed), (removed) and (removed) at 10:15:02 failed"}},
+		"loopback is nobody's":   {`{"type":"f","client_id":"tpc_a","description":"Callback URL mismatch. http://127.0.0.1:6274/cb is not",` + date + `}`, []string{"Callback URL mismatch. http://127.0.0.1:6274/cb is not"}},
 		"the same one twice":     {`{"type":"f","log_id":"1","client_id":"tpc_a","description":"x",` + date + `},{"type":"f","log_id":"1","client_id":"tpc_a","description":"x",` + date + `}`, []string{"x"}},
 		"the newest comes first": {`{"type":"f","client_id":"tpc_a","description":"old","date":"2026-11-24T00:00:00Z"},{"type":"f","client_id":"tpc_a","description":"new",` + date + `}`, []string{"new", "old"}},
 		"tricks of a terminal":   {`{"type":"f","client_id":"tpc_a","description":"\u001b[31mred\u202e\u0000\n\nnext",` + date + `}`, []string{"[31mred next"}},

@@ -7,8 +7,9 @@ import (
 	"grantd/internal/dcr"
 )
 
-// maxDocument is the longest URL of a metadata document, in bytes.
-const maxDocument = 1024
+// maxDocument is the longest URL of a metadata document, in bytes: it stands in a
+// search three times, and one that is too long is refused.
+const maxDocument = 512
 
 // ValidID reports whether a story can be told of s: a client id, or the https
 // URL of a Client ID Metadata Document in printable ASCII without quotes and

@@ -49,10 +49,23 @@ func (t *teller) resolve(code Code, d Denial) Code {
 }
 
 // grantedBefore reports whether the grant was there, by the ledger and by Auth0,
-// well before the denial: for long enough that Auth0 knew it everywhere.
+// well before the denial: for long enough that Auth0 knew it everywhere, and
+// without grantd having put it right since.
 func (t *teller) grantedBefore(d Denial) bool {
-	since := t.cond.Granted.Since.Time
+	since := t.grantedSince()
 	return t.cond.Granted.Now.Status && t.cond.Granted.Status && !since.IsZero() && d.At.After(since.Add(time.Minute))
+}
+
+// grantedSince is since when the grant is as it is: grantd may have put it right
+// within one look, so that its condition did not change.
+func (t *teller) grantedSince() time.Time {
+	since := t.cond.Granted.Since.Time
+	for _, e := range t.f.Journal {
+		if (e.Step == dcr.StepGrant || e.Step == dcr.StepRevoke) && e.At.After(since) {
+			since = e.At
+		}
+	}
+	return since
 }
 
 // denied notes the cause that a denial tells of.
@@ -123,13 +136,16 @@ func mended(c Condition, d Denial) bool {
 func (t *teller) particular(d Denial, c *Cause) {
 	switch d.Cause {
 	case WrongAudience:
+		if d.to == "" {
+			return
+		}
 		audience := printable(t.f.Desired.Audience, maxURI)
 		c.Text = fmt.Sprintf("the product asks for the API %s, and clients are granted %s", d.to, audience)
 		if strings.TrimRight(d.to, "/") == strings.TrimRight(audience, "/") {
 			c.Text += ": a slash at the end makes them two"
 		}
 	case CallbackMismatch:
-		if _, ok := t.f.Policy.MatchURI(d.to); ok && d.to != "" {
+		if _, ok := t.f.Policy.MatchURI(d.to); ok || d.to == "" {
 			return
 		}
 		c.Fix += " It is not on the allow-list either: grantd refuses the client if you add it without GRANTD_ALLOWED_CLIENTS."
@@ -139,6 +155,6 @@ func (t *teller) particular(d Denial, c *Cause) {
 			c.Command = `auth0 api patch organizations/` + d.to + ` --data '{"third_party_client_access":"allow"}'`
 		}
 	case APIDeniesUsers:
-		c.Evidence = append(c.Evidence, "Auth0 has the grant since "+stamp(t.cond.Granted.Since.Time)+", before that denial; only the API's access policy refuses then.")
+		c.Evidence = append(c.Evidence, "Auth0 has the grant since "+stamp(t.grantedSince())+", before that denial; only the API's access policy refuses then.")
 	}
 }

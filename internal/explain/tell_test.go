@@ -27,6 +27,9 @@ func TestOver(t *testing.T) {
 	}{
 		"the grant came after the denial": {denied(t, "f", missing, 2*time.Hour), explain.GrantMissing},
 		"and just then":                   {denied(t, "f", missing, time.Hour-30*time.Second), explain.GrantMissing},
+		"the grant was put right since": {all(denied(t, "f", missing, time.Minute), func(f *explain.Facts) {
+			f.Journal = []dcr.JournalEntry{{Change: dcr.Change{Step: dcr.StepGrant, At: noon().Add(-50 * time.Second)}}}
+		}), explain.GrantMissing},
 		"used since": {all(denied(t, "f", "Callback URL mismatch. https://a.example/cb is not", time.Minute), func(f *explain.Facts) {
 			f.Record.LastUsedAt = noon()
 		}), explain.CallbackMismatch},
@@ -166,5 +169,20 @@ func TestStoryGolden(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
 		t.Errorf("run with -update after changing it (-want +got):\n%s", diff)
+	}
+}
+
+// Every cause says what it is and, where a person has to act, what to do.
+func TestCodes(t *testing.T) {
+	seen := map[explain.Code]bool{}
+	for _, code := range explain.Codes() {
+		c := explain.Remedy(facts(t), code)
+		if seen[code] || c.Text == "" || c.Who == "" || c.Who == explain.Person && c.Fix == "" {
+			t.Errorf("%s: %+v", code, c)
+		}
+		if unknown := explain.Remedy(facts(t), explain.UnknownDenial); code != explain.UnknownDenial && c.Text == unknown.Text {
+			t.Errorf("%s has no words of its own", code)
+		}
+		seen[code] = true
 	}
 }

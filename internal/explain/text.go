@@ -46,8 +46,16 @@ func personal() *regexp.Regexp {
 		`|\b(?:[0-9A-Fa-f]{1,4}:){1,7}:(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?`)
 }
 
-// impersonal takes out of Auth0's words what tells of a person.
-func impersonal(s string) string { return personal().ReplaceAllString(s, "(removed)") }
+// impersonal takes out of Auth0's words what tells of a person. Loopback is
+// everybody's address, and stands in callbacks.
+func impersonal(s string) string {
+	return personal().ReplaceAllStringFunc(s, func(found string) string {
+		if found == "127.0.0.1" || found == "::1" {
+			return found
+		}
+		return "(removed)"
+	})
+}
 
 // quote shows words of others as such.
 func quote(s string) string { return "“" + s + "”" }
