@@ -122,8 +122,18 @@ func TestCommonFailures(t *testing.T) {
 			explain.PKCEFailed, "Failed to verify code verifier", "code_verifier of the same login", "", explain.Person,
 		},
 		"refresh fails for want of allow_offline_access": {
-			all(finding(doctor.APINoOfflineAccess, "", doctor.Fix{Dashboard: "APIs → Allow Offline Access"}), denied(t, "fertft", "Unknown or invalid refresh token.", min)),
+			all(func(f *explain.Facts) {
+				f.Findings = []doctor.Finding{{Code: doctor.APINoOfflineAccess, Severity: doctor.Warning, Message: "off", Fix: doctor.Fix{Dashboard: "APIs → Allow Offline Access"}}}
+			}, denied(t, "fertft", "Unknown or invalid refresh token.", min)),
 			explain.RefreshNotAllowed, "(fertft): “Unknown or invalid refresh token.”", "Allow Offline Access", "", explain.Person,
+		},
+		"the API says that it allows no offline access": {
+			all(func(f *explain.Facts) { f.Live.API.API.SigningAlg = "RS256" }, denied(t, "fertft", "Unknown or invalid refresh token.", min)),
+			explain.RefreshNotAllowed, "(fertft)", "Allow Offline Access: on", "", explain.Person,
+		},
+		"the API says that it denies users": {
+			func(f *explain.Facts) { f.Live.API.API.UserPolicy = dcr.DenyAll },
+			explain.APIDeniesUsers, "deny_all", "Application Access Policy", "", explain.Person,
 		},
 		"refresh token spent": {
 			denied(t, "fertft", "Unknown or invalid refresh token.", min),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctor"
 	"grantd/internal/plan"
 )
 
@@ -40,12 +41,24 @@ func (t *teller) resolve(code Code, d Denial) Code {
 		return DocumentUnknown
 	case code == ClientUnknown && t.f.Record != nil:
 		return ClientDeleted
-	case code == CallbackMismatch && t.cause(CallbackRefused) != nil:
-		return CallbackMismatch
+	case code == RefreshInvalid && t.noOfflineAccess():
+		return RefreshNotAllowed
 	case code == NotConnected && t.cond.Connected.Now.Status && t.cond.Connected.Now.Reason == dcr.PerClientUnproven:
 		return NotDomainLevel
 	}
 	return code
+}
+
+// noOfflineAccess reports whether the API gives no refresh tokens, by what the
+// tenant's findings say or Auth0 now; an API whose signing algorithm is not known
+// was not read that far.
+func (t *teller) noOfflineAccess() bool {
+	if a := t.f.Live.API.API; a != nil && a.SigningAlg != "" && !a.AllowOfflineAccess {
+		return true
+	}
+	return slices.ContainsFunc(t.f.Findings, func(f doctor.Finding) bool {
+		return f.Code == doctor.APINoOfflineAccess && f.Severity != doctor.Unknown
+	})
 }
 
 // grantedBefore reports whether the grant was there, by the ledger and by Auth0,
