@@ -1,0 +1,125 @@
+package explain_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/explain"
+	"grantd/internal/plan"
+)
+
+// codes are the causes of a story in their order, those that are over in
+// parentheses.
+func codes(s explain.Story) string {
+	var all []string
+	for _, c := range s.Causes {
+		if c.Over {
+			all = append(all, "("+string(c.Code)+")")
+		} else {
+			all = append(all, string(c.Code))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// Which causes are told, and in which order, where several could be.
+func TestWhichCauses(t *testing.T) {
+	missing := func(api string) func(*explain.Facts) {
+		return denied(t, "f", `Client "`+clientID+`" is not authorized to access resource server "`+api+`"`, time.Minute)
+	}
+	hold := func(h dcr.Hold) func(*explain.Facts) {
+		return func(f *explain.Facts) { f.Holds = append(f.Holds, h) }
+	}
+	permissive := func(f *explain.Facts) {
+		f.ID, f.Live.Client.ID, f.Live.Client.ThirdPartySecurityMode = "ordinary", "ordinary", dcr.Permissive
+		f.Live.Connections[0].Connection.DomainLevel, f.Live.Connections[0].Enabled = false, plan.No
+	}
+	alone := func(f *explain.Facts) { f.Serving = false }
+	for name, tt := range map[string]struct {
+		situation func(*explain.Facts)
+		want      string
+	}{
+		"a grant is there, for another API than was asked for": {missing("https://other.example/"), "wrong_audience"},
+		"the API is missing":                       {all(noGrant, func(f *explain.Facts) { f.Live.API.API = nil }), "api_not_found"},
+		"the API is missing, and it holds a grant": {func(f *explain.Facts) { f.Live.API.API = nil }, "api_not_found"},
+		"the connection is missing":                {func(f *explain.Facts) { f.Live.Connections[0].Connection = nil }, "connection_not_found"},
+		"the connection is inactive":               {func(f *explain.Facts) { f.Live.Connections[0].Connection.Inactive = true }, "connection_inactive"},
+		"the connection is not enabled yet":        {permissive, "not_connected"},
+		"held, and not connected":                  {all(permissive, hold(dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepConnect, Reason: dcr.Fighting})), "fighting"},
+		"another step is held":                     {all(permissive, hold(dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepGrant, Reason: dcr.Fighting})), "not_connected"},
+		"another client is held":                   {all(noGrant, hold(dcr.Hold{Scope: dcr.HoldClient, ClientID: "tpc_other", Reason: dcr.Held})), "grant_missing"},
+		"two holds, each of something": {all(noGrant, func(f *explain.Facts) { f.Live.Client.AppType = "" },
+			hold(dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepGrant, Reason: dcr.Fighting}),
+			hold(dcr.Hold{Scope: dcr.HoldField, Field: dcr.StepPromote, Reason: dcr.Reverted})), "fighting held"},
+		"no scope is known":     {all(noGrant, func(f *explain.Facts) { f.Desired.ScopesUnknown = true }), "scopes_unknown"},
+		"narrower than desired": {func(f *explain.Facts) { f.Live.Grant.Grant.Scopes = nil }, "scopes_missing"},
+		"a storm":               {all(noGrant, phase(dcr.Pending, dcr.RegistrationStorm, "")), "registration_storm"},
+		"a storm that holds":    {all(noGrant, phase(dcr.Pending, dcr.RegistrationStorm, ""), hold(dcr.Hold{Scope: dcr.HoldClient, ClientID: clientID, Reason: dcr.RegistrationStorm})), "registration_storm"},
+		"the ledger's trouble is over by what Auth0 says": {phase(dcr.Blocked, dcr.LimitReached, "full"), ""},
+		"pending, and Auth0 does not say": {all(phase(dcr.Pending, dcr.Unchecked, ""), func(f *explain.Facts) {
+			f.Live.Grant, f.Live.Connections = plan.Grant{}, nil
+		}), "waiting"},
+		"nobody does what a denial is about": {all(alone, func(f *explain.Facts) {
+			f.Live.Grant, f.Record.Conditions.Granted = plan.Grant{}, dcr.Condition{}
+		}, missing(audience)), "daemon_not_running grant_missing"},
+		"refused, and what it lacks is nobody's business": {func(f *explain.Facts) {
+			f.Live.Client.FirstParty, f.Live.Client.AppType, f.Live.Grant.Grant = true, "", nil
+		}, "refused"},
+		"deleted, and what it lacked before": {all(func(f *explain.Facts) { f.Live = explain.Live{Missing: true} },
+			denied(t, "f", "Parameter 'code_challenge' is required.", time.Minute)), "client_deleted (pkce_missing)"},
+		"a document, and the client it stands for": {func(f *explain.Facts) {
+			f.Denials, _ = explain.ReadDenials([]byte(`[{"type":"f","date":"2026-11-25T11:59:00Z","description":"Unknown client: https://a.example/meta"}]`), "https://a.example/meta")
+		}, "(document_not_registered)"},
+		"service without a name": {denied(t, "f", "Service not enabled within domain", time.Minute), "wrong_audience"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := explain.Tell(facts(t, tt.situation))
+			if got := codes(s); got != tt.want {
+				t.Errorf("got %q, want %q: %+v", got, tt.want, s.Causes)
+			}
+			for _, c := range s.Causes {
+				if strings.Contains(c.Text, " , ") || strings.Contains(c.Text, "API ,") {
+					t.Errorf("text with a hole: %q", c.Text)
+				}
+			}
+		})
+	}
+}
+
+// What else a story says, a line each.
+func TestSays(t *testing.T) {
+	has := func(what string, lines ...string) {
+		t.Helper()
+		if !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, what) }) {
+			t.Errorf("%q is not said in %q", what, lines)
+		}
+	}
+	s := explain.Tell(facts(t, denied(t, "f", "Service not found: "+audience+"/", time.Minute)))
+	has("a slash at the end makes them two", s.Causes[0].Text)
+	s = explain.Tell(facts(t, denied(t, "f", "Service not found: https://other.example", time.Minute)))
+	if strings.Contains(s.Causes[0].Text, "slash") {
+		t.Error(s.Causes[0].Text)
+	}
+	s = explain.Tell(facts(t, noGrant, func(f *explain.Facts) {
+		f.Holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: clientID, Reason: dcr.Fighting, Actor: &dcr.Actor{Kind: dcr.ActorApplication, ID: "terraform"}}}
+	}))
+	has("It answers what was done by application terraform.", s.Causes[0].Evidence...)
+	s = explain.Tell(facts(t, denied(t, "f", "no connections enabled for the client", 2*time.Hour)))
+	has("for the user to try the login again", s.Next.What)
+	s = explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Client.ID, f.OwnClientID = "grantd", "grantd" }))
+	has("Nothing.", s.Next.What)
+	if s.Conditions.Granted.Now.Status || len(s.Conditions.Granted.Now.Missing) > 0 {
+		t.Errorf("something is desired of a client that is refused: %+v", s.Conditions.Granted.Now)
+	}
+	s = explain.Tell(facts(t, func(f *explain.Facts) {
+		f.Live.Connections = nil
+	}))
+	if s.Conditions.Connected.Now.Known {
+		t.Error("connections that were not asked for are known")
+	}
+	s = explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Connections[0].Connection.Inactive = true }))
+	has("google-oauth2: domain-level, inactive", s.Conditions.Connected.Now.Has)
+}
