@@ -116,9 +116,6 @@ func holdOf(h dcr.Hold) string {
 // holdsBack reports whether a hold covers something that is missing, as far as
 // that is known.
 func (t *teller) holdsBack(h dcr.Hold) bool {
-	if h.Scope != dcr.HoldField {
-		return h.Covers(t.f.ID, "")
-	}
 	for step, c := range map[dcr.StepKind]Condition{
 		dcr.StepPromote: t.cond.Promoted, dcr.StepConnect: t.cond.Connected,
 		dcr.StepDomainLevel: t.cond.Connected, dcr.StepGrant: t.cond.Granted,

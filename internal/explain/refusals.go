@@ -89,6 +89,10 @@ func (t *teller) denied(d Denial) {
 		return
 	}
 	c := t.diagnose(d.Cause, evidence)
+	if d.Cause == RateLimited { // Auth0's of logins, not of grantd's calls
+		c.Text, c.Who = "Auth0's rate limit for logins was reached", Person
+		c.Fix = "Wait a minute and have the user try again; if it goes on, Monitoring → Logs has under type api_limit what uses it up."
+	}
 	c.Over = t.over(d)
 	if !c.Over {
 		t.findings(d.Cause) // with the fix that knows the tenant

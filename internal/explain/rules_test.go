@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctor"
 	"grantd/internal/explain"
 	"grantd/internal/plan"
 )
@@ -68,6 +69,14 @@ func TestWhichCauses(t *testing.T) {
 		"refused, and what it lacks is nobody's business": {func(f *explain.Facts) {
 			f.Live.Client.FirstParty, f.Live.Client.AppType, f.Live.Grant.Grant = true, "", nil
 		}, "refused"},
+		"refused, and what is wrong for others": {all(func(f *explain.Facts) { f.Live.Client.FirstParty = true }, finding(doctor.APIDeniesUsers, "", doctor.Fix{})), "refused"},
+		"never checked, and nobody does what a denial is about": {all(alone, func(f *explain.Facts) {
+			f.Live.Grant, f.Record.Conditions.Granted, f.Record.LastCheckedAt = plan.Grant{}, dcr.Condition{}, time.Time{}
+		}, missing(audience)), "daemon_not_running grant_missing"},
+		"ready by the ledger and held, and Auth0 does not answer": {all(hold(dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held}), func(f *explain.Facts) {
+			f.Live = explain.Live{}
+		}), ""},
+		"too many logins": {all(alone, denied(t, "f", "Global limit has been reached", time.Minute)), "rate_limited"},
 		"deleted, and what it lacked before": {all(func(f *explain.Facts) { f.Live = explain.Live{Missing: true} },
 			denied(t, "f", "Parameter 'code_challenge' is required.", time.Minute)), "client_deleted (pkce_missing)"},
 		"a document, and the client it stands for": {func(f *explain.Facts) {
@@ -107,6 +116,12 @@ func TestSays(t *testing.T) {
 		f.Holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: clientID, Reason: dcr.Fighting, Actor: &dcr.Actor{Kind: dcr.ActorApplication, ID: "terraform"}}}
 	}))
 	has("It answers what was done by application terraform.", s.Causes[0].Evidence...)
+	s = explain.Tell(facts(t, noGrant, func(f *explain.Facts) {
+		f.Live.Client.AppType = ""
+		f.Holds = []dcr.Hold{{Scope: dcr.HoldField, Field: dcr.StepGrant, Reason: dcr.Fighting}, {Scope: dcr.HoldField, Field: dcr.StepPromote, Reason: dcr.Reverted}}
+	}))
+	has("Auth0 now, granted", s.Causes[0].Evidence...)
+	has("Auth0 now, promoted", s.Causes[1].Evidence...)
 	s = explain.Tell(facts(t, denied(t, "f", "no connections enabled for the client", 2*time.Hour)))
 	has("for the user to try the login again", s.Next.What)
 	s = explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Client.ID, f.OwnClientID = "grantd", "grantd" }))
