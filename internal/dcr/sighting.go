@@ -32,6 +32,9 @@ const (
 	Deleted SightingKind = "deleted"
 	// Denied: Auth0 turned a login away for want of a client grant.
 	Denied SightingKind = "denied"
+	// Used: somebody logged in through the client, or it got a token. That is no
+	// reason to look, and travels as a Use.
+	Used SightingKind = "used"
 )
 
 // Class is the urgency of work.
@@ -59,6 +62,13 @@ const (
 type Actor struct {
 	Kind ActorKind `json:"kind"`
 	ID   string    `json:"id"`
+}
+
+// Use says that a client worked: a login through it, or a token issued to it,
+// succeeded.
+type Use struct {
+	ClientID string    // valid by ValidClientID
+	At       time.Time // the newest entry's date, zero when it had none
 }
 
 // Sighting is one reason, found in one log entry, to look at a client. It is a

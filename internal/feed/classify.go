@@ -35,8 +35,9 @@ const (
 )
 
 // Classify says what one entry of the tenant log, bare or wrapped, is a reason
-// to look at. Most entries are none. The error is a Flaw. now is only for dates
-// that lie in the future: those more than an hour ahead are left out.
+// to look at, or which client it shows at work. Most entries are neither. The
+// error is a Flaw. now is only for dates that lie in the future: those more than
+// an hour ahead are left out.
 func Classify(raw []byte, now time.Time) ([]dcr.Sighting, error) {
 	raw = raw[skipSpace(raw, 0):]
 	if len(raw) == 0 || raw[0] != '{' {
@@ -53,9 +54,15 @@ func Classify(raw []byte, now time.Time) ([]dcr.Sighting, error) {
 	if flaw != none {
 		return nil, flaw
 	}
-	sightings, flaw := e.classify(now.Add(maxAhead))
+	latest := now.Add(maxAhead)
+	sightings, flaw := e.classify(latest)
 	if flaw != none {
 		return nil, flaw
+	}
+	if id := e.user(); id != nil {
+		sightings = append(sightings, dcr.Sighting{
+			Kind: dcr.Used, Class: dcr.Background, ClientID: string(id), LogID: e.logID(), At: parseDate(e.value(mDate), latest),
+		})
 	}
 	return sightings, nil
 }
@@ -96,6 +103,12 @@ func (e *entry) kind() string {
 		return managementCall
 	case `"` + failedLogin + `"`:
 		return failedLogin
+	case `"` + codeExchange + `"`:
+		return codeExchange
+	case `"` + refresh + `"`:
+		return refresh
+	case `"` + login + `"`:
+		return login
 	}
 	if slices.Contains(t, '\\') {
 		return t.hint()

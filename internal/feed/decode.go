@@ -45,7 +45,9 @@ type Result struct {
 	Flawed           []Malformed    // the first few of those
 	LastEventAt      time.Time      // newest date of any entry, whatever its type; zero when none had one
 	LastManagementAt time.Time      // newest date of an entry of type sapi, likewise
-	Sightings        []dcr.Sighting // in the order of the input
+	Sightings        []dcr.Sighting // in the order of the input; none of kind used
+	Used             int            // entries that show a client at work
+	Uses             []dcr.Use      // the newest of those, a client each
 	Samples          []Sample       // of the first few entries that could be read
 }
 

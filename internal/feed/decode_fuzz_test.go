@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -25,6 +26,7 @@ func seeds() []string {
 		createClient, deleteOrganization, dynamic, denied, sapi("patch", "/api/v2/clients/c1", `{"a":[1.5e-7,-0,true,false]}`, `{"client_id":"c2"}`),
 		sapi("patch", "/api/v2/connections/con_1/clients", `[{"client_id":"c1","status":true},{"client_id":"c2"}]`, ""),
 		sapi("patch", "/api/v2/client-grants/cgr_1", `{"scope":[]}`, ""), sapi("patch", "/api/v2/resource-servers/a%2Fb", "", `{"id":"rs1"}`),
+		exchange, refreshed, loggedIn, strings.Replace(exchange, "tpc_", `\u0074pc_`, 1),
 		sapi("post", "/oidc/register", "", `{"client_id":"../x"}`), `{"type":"s","n":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + "}",
 	}
 }
@@ -65,6 +67,21 @@ func checkSighting(t *testing.T, s dcr.Sighting) {
 	}
 }
 
+// checkUses: each client once, with a possible id.
+func checkUses(t *testing.T, got feed.Result) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, u := range got.Uses {
+		if !dcr.ValidClientID(u.ClientID) || seen[u.ClientID] || u.At.After(now.Add(time.Hour)) {
+			t.Fatalf("%+v in %+v", u, got.Uses)
+		}
+		seen[u.ClientID] = true
+	}
+	if got.Used < len(got.Uses) || got.Used > got.Received-got.Malformed {
+		t.Fatalf("%d uses of %d clients in %d entries", got.Used, len(got.Uses), got.Received)
+	}
+}
+
 // FuzzDecode: it never panics, counts add up, ids are possible, and what is JSON
 // is so for encoding/json too.
 func FuzzDecode(f *testing.F) {
@@ -84,6 +101,7 @@ func FuzzDecode(f *testing.F) {
 		for _, s := range got.Sightings {
 			checkSighting(t, s)
 		}
+		checkUses(t, got)
 		// The smallest windows find the same, but for what is too large for them.
 		if again, _ := tight.Decode(bytes.NewReader(in), now); len(in) < 1<<10 {
 			if diff := cmp.Diff(got, again); diff != "" {
@@ -132,6 +150,13 @@ func FuzzClassify(f *testing.F) {
 		all, err := d.Decode(bytes.NewReader(in), now)
 		if err != nil || all.Received != 2 || all.Malformed != 0 {
 			t.Fatalf("in a delivery: %+v, %v", all, err)
+		}
+		if len(got) == 1 && got[0].Kind == dcr.Used {
+			want := []dcr.Use{{ClientID: got[0].ClientID, At: got[0].At}}
+			if diff := cmp.Diff(want, all.Uses); diff != "" || all.Used != 2 {
+				t.Fatalf("%d in a delivery (-want +got):\n%s", all.Used, diff)
+			}
+			got = nil
 		}
 		if diff := cmp.Diff(slices.Concat(got, got), all.Sightings, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("in a delivery (-want +got):\n%s", diff)

@@ -6,7 +6,8 @@ import "time"
 type decoding struct {
 	window
 	result   Result
-	entry    entry // the one in sight
+	uses     map[string]int // where in result.Uses a client stands
+	entry    entry          // the one in sight
 	latest   time.Time
 	readable int  // entries that could be read
 	empty    bool // an empty array was seen
@@ -187,7 +188,7 @@ func (d *decoding) object(element bool) bool {
 
 // take counts an entry that could be read, and classifies it.
 func (d *decoding) take(from int64) {
-	d.date()
+	at := d.date()
 	if len(d.result.Samples) < maxSamples {
 		d.result.Samples = append(d.result.Samples, d.entry.sample())
 	}
@@ -198,10 +199,12 @@ func (d *decoding) take(from int64) {
 	}
 	d.result.Received++
 	d.result.Sightings = append(d.result.Sightings, sightings...)
+	d.use(at)
 }
 
-// date keeps the newest dates that are not too far ahead.
-func (d *decoding) date() {
+// date is the entry's date, zero if it is too far ahead. The newest ones are
+// kept.
+func (d *decoding) date() time.Time {
 	at := parseDate(d.entry.value(mDate), d.latest)
 	if at.After(d.result.LastEventAt) {
 		d.result.LastEventAt = at
@@ -209,6 +212,7 @@ func (d *decoding) date() {
 	if at.After(d.result.LastManagementAt) && d.entry.kind() == managementCall {
 		d.result.LastManagementAt = at
 	}
+	return at
 }
 
 // bad counts a malformed entry where the window stands.

@@ -56,7 +56,7 @@ type IntakeOptions struct {
 // Receipt says what became of a delivery.
 type Receipt struct {
 	Received      int `json:"received"`      // entries, malformed ones included
-	Sightings     int `json:"sightings"`     // new ones, of every kind
+	Sightings     int `json:"sightings"`     // new reasons to look: of every kind but used
 	Registrations int `json:"registrations"` // new ones of kind registered
 	Malformed     int `json:"malformed"`     // entries that could not be used
 }
@@ -66,8 +66,10 @@ type Taken struct {
 	Feed    dcr.Feed
 	At      time.Time
 	Receipt Receipt
-	Kinds   map[dcr.SightingKind]int // new sightings; kinds without any are left out
-	Status  dcr.FeedStatus           // what the feed's status gained; zero when nothing was readable
+	// Kinds are the new sightings, and for used the entries that show a client
+	// at work, new or not; kinds without any are left out.
+	Kinds  map[dcr.SightingKind]int
+	Status dcr.FeedStatus // what the feed's status gained; zero when nothing was readable
 }
 
 // Intake takes deliveries of log entries into the ledger. It may be used
@@ -140,7 +142,9 @@ func (i *Intake) take(ctx context.Context, feed dcr.Feed, body io.Reader, more f
 	}
 	result.Sightings = i.relevant(result.Sightings)
 	status := i.status(feed, now, result).Merge(more(result))
-	recorded, err := i.opt.Ledger.Record(ctx, store.Batch{Feed: feed, Sightings: result.Sightings, Status: status})
+	recorded, err := i.opt.Ledger.Record(ctx, store.Batch{
+		Feed: feed, Sightings: result.Sightings, Uses: result.Uses, Status: status,
+	})
 	if err != nil {
 		return result, receipt, fmt.Errorf("take %s delivery: %w", feed, err)
 	}
@@ -152,7 +156,7 @@ func (i *Intake) take(ctx context.Context, feed dcr.Feed, body io.Reader, more f
 	if recorded.Sightings > 0 {
 		i.opt.Wake()
 	}
-	i.opt.OnTaken(Taken{Feed: feed, At: now, Receipt: receipt, Kinds: kinds(recorded), Status: status})
+	i.opt.OnTaken(Taken{Feed: feed, At: now, Receipt: receipt, Kinds: kinds(recorded, result.Used), Status: status})
 	return result, receipt, nil
 }
 
@@ -194,10 +198,12 @@ func (i *Intake) relevant(sightings []dcr.Sighting) []dcr.Sighting {
 	return kept
 }
 
-// kinds is what was new, by kind.
-func kinds(r store.Recorded) map[dcr.SightingKind]int {
+// kinds is what was new, by kind. Nobody remembers which entries told of use,
+// so that those count as often as they come.
+func kinds(r store.Recorded, used int) map[dcr.SightingKind]int {
 	split := map[dcr.SightingKind]int{
 		dcr.Registered: r.Registrations, dcr.Changed: r.Changes, dcr.Deleted: r.Deletions, dcr.Denied: r.Denials,
+		dcr.Used: used,
 	}
 	maps.DeleteFunc(split, func(_ dcr.SightingKind, n int) bool { return n == 0 })
 	return split

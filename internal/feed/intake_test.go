@@ -32,7 +32,9 @@ func TestTake(t *testing.T) {
 	}{
 		{"a registration", lines(registers("l1", "tpc_a", at)), feed.Receipt{Received: 1, Sightings: 1, Registrations: 1},
 			map[dcr.SightingKind]int{dcr.Registered: 1}, []string{"wake"}},
-		{"nothing of interest", lines(login, logged{id: "l2", kind: "seacft", at: at}), feed.Receipt{Received: 2}, nil, nil},
+		{"nothing of interest", lines(logged{id: "l1", kind: "fp", at: at}, logged{id: "l2", kind: "seccft", at: at}), feed.Receipt{Received: 2}, nil, nil},
+		{"clients at work, one of them twice", lines(login, logged{id: "l2", kind: "seacft", at: at}, login), feed.Receipt{Received: 3},
+			map[dcr.SightingKind]int{dcr.Used: 3}, nil},
 		{"an empty array", "[]", feed.Receipt{}, nil, nil},
 		{"bad ones among good ones", lines(registers("l1", "tpc_a", at)) + "{broken\n" + lines(registers("l2", "../x", at), registers("l3", "tpc_b", at)),
 			feed.Receipt{Received: 4, Sightings: 2, Registrations: 2, Malformed: 2}, map[dcr.SightingKind]int{dcr.Registered: 2}, []string{"wake"}},

@@ -76,3 +76,17 @@ func (l *Ledger) RecordSize(id string) (n int) {
 
 // Fit opens the cutting of texts to fuzzing.
 func Fit(s string, n int) string { return fit(s, n) }
+
+// UsesWaiting returns how many clients' uses wait in memory.
+func (l *Ledger) UsesWaiting() int {
+	l.uses.mu.Lock()
+	defer l.uses.mu.Unlock()
+	return len(l.uses.waiting) + len(l.uses.settled)
+}
+
+// PagesWritten returns how many bytes of pages transactions allocated, which is
+// what they wrote.
+func (l *Ledger) PagesWritten() int64 {
+	s := l.db.Stats()
+	return s.TxStats.GetPageAlloc()
+}

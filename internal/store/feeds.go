@@ -133,10 +133,13 @@ func isFeed(f dcr.Feed) bool {
 	return f == dcr.FeedWebhook || f == dcr.FeedPoll || f == dcr.FeedSweep
 }
 
-// Flush writes the status of the feeds if any of it is only in memory. Called
-// every few seconds, it bounds what a kill can lose.
+// Flush writes what is only in memory: the status of the feeds, and when clients
+// were used. Called every few seconds, it bounds what a kill can lose.
 func (l *Ledger) Flush(ctx context.Context) error {
-	if !l.feeds.dirty() {
+	if err := l.flushUses(ctx); err != nil {
+		return err
+	}
+	if !l.feeds.dirty() { // or the uses' commit took it along
 		return ctx.Err()
 	}
 	return l.update(ctx, func(tx) error { return nil })

@@ -56,6 +56,7 @@ type Ledger struct {
 	clock    func() time.Time
 	group    group
 	feeds    feeds
+	uses     uses
 	held     atomic.Pointer[holdCache]
 
 	snapshots sync.Mutex // held while a backup is read

@@ -24,7 +24,10 @@ const (
 // Batch is what one delivery or one page of a feed brought.
 type Batch struct {
 	Feed      dcr.Feed
-	Sightings []dcr.Sighting // without those of grantd's own writes
+	Sightings []dcr.Sighting // without those of grantd's own writes, and none of kind used
+	// Uses are kept in memory and written by Flush: they cost no commit and make
+	// nothing due.
+	Uses []dcr.Use
 	// Status is merged into the feed's. A checkpoint covers the sightings: both
 	// are kept or neither.
 	Status dcr.FeedStatus
@@ -66,6 +69,7 @@ func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
 			return Recorded{}, fmt.Errorf("record: %w", ErrReadOnly)
 		}
 		l.feeds.add(d)
+		l.uses.add(b.Uses, now)
 		return Recorded{}, nil
 	}
 	var result Recorded
@@ -87,6 +91,7 @@ func (l *Ledger) Record(ctx context.Context, b Batch) (Recorded, error) {
 	if err != nil {
 		return Recorded{}, fmt.Errorf("record: %w", err)
 	}
+	l.uses.add(b.Uses, now)
 	return result, nil
 }
 
@@ -112,6 +117,8 @@ func (l *Ledger) hasNew(ctx context.Context, b Batch, now time.Time) (found bool
 // that are not ours.
 func (l *Ledger) counts(s dcr.Sighting) bool {
 	switch {
+	case s.Kind == dcr.Used:
+		return false
 	case s.Kind == dcr.Denied && s.Audience != l.audience:
 		return false
 	case s.ClientID != "":
