@@ -97,6 +97,7 @@ func records(now time.Time) []dcr.Record {
 	}
 	ready := base("tpc_ready", "ChatGPT", dcr.Ready)
 	ready.ReadyAt, ready.TimeToReady = made, 131*time.Millisecond
+	ready.LastUsedAt = made.Add(time.Hour)
 	ready.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: fine}
 	blocked := base("tpc_blocked", "ChatGPT", dcr.Blocked)
 	blocked.Reason = dcr.ConnectionNotDomainLevel

@@ -164,6 +164,7 @@ func (s sheet) history(c api.Client) {
 	}
 	s.when("first ready", c.ReadyAt, took)
 	s.when("checked", c.LastCheckedAt, "")
+	s.when("last used", c.LastUsedAt, "")
 	attempt := ""
 	if c.Attempts > 0 && c.Reason != dcr.Held { // to be held is no failure
 		attempt = fmt.Sprintf("after %d failures in a row", c.Attempts)

@@ -360,12 +360,14 @@ func TestSweepMostRecentlyUsedFirst(t *testing.T) {
 	ids := w.recorded(3)
 	w.clock.advance(300 * time.Hour) // their discovery is long ago
 	for i, used := range []time.Duration{48 * time.Hour, time.Hour, 200 * time.Hour} {
-		r := w.record(ids[i])
-		r.LastUsedAt = w.clock.now().Add(-used)
-		if _, err := w.ledger.Save(t.Context(), dcr.Outcome{Record: r}); err != nil {
+		uses := []dcr.Use{{ClientID: ids[i], At: w.clock.now().Add(-used)}}
+		if _, err := w.ledger.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Uses: uses}); err != nil {
 			t.Fatal(err)
 		}
 		w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+w.tenant.Grants(ids[i])[0].ID, nil)
+	}
+	if err := w.ledger.Flush(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	w.sweep()
 	due, _, err := w.ledger.Due(t.Context(), dcr.Background, w.clock.now(), 10)

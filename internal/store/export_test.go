@@ -84,9 +84,9 @@ func (l *Ledger) UsesWaiting() int {
 	return len(l.uses.waiting) + len(l.uses.settled)
 }
 
-// PagesWritten returns how many bytes of pages transactions allocated, which is
-// what they wrote.
-func (l *Ledger) PagesWritten() int64 {
+// Written returns how many bytes of pages transactions allocated, which is what
+// they wrote.
+func (l *Ledger) Written() int64 {
 	s := l.db.Stats()
 	return s.TxStats.GetPageAlloc()
 }
