@@ -125,6 +125,7 @@ func (d *Daemon) intake() *feed.Intake {
 func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	d.public, err = http.Listen(ctx, c.Listen, http.ServerOptions{Logger: d.log, Handler: http.Public(http.PublicOptions{
 		Intake: d.intake(), Secrets: d.secrets, Health: d.health, WebhookPath: c.WebhookPath, Logger: d.log,
+		OnDelivery: d.metrics.Delivery,
 	})})
 	if err != nil {
 		return fmt.Errorf("listen on GRANTD_LISTEN: %w", err)

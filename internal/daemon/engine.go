@@ -171,7 +171,7 @@ func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
 			e.log.Warn("restore health", "error", err)
 		}
 	}
-	e.metrics = metrics.New(metrics.Sources{Ledger: e.ledger, RateLimitRemaining: e.remaining, Holds: e.ledger.Holds})
+	e.metrics = metrics.New(e.sources())
 	e.scopes, err = scope.New(ctx, scope.Options{
 		Config: scopeConfig(o.Config), Keeper: keeper{e.ledger, o.ReadOnly}, Logger: e.log, OnChange: e.scopesChanged,
 	})

@@ -84,15 +84,6 @@ func (e *Engine) rateLimit() *health.RateLimit {
 	return &health.RateLimit{Limit: b.Limit, Remaining: b.Remaining, ResetAt: dcr.Timestamp{Time: b.ResetAt}}
 }
 
-// remaining is the same, for the metrics.
-func (e *Engine) remaining() (int, bool) {
-	b := e.budget.Snapshot().Tightest
-	if b == nil {
-		return 0, false
-	}
-	return b.Remaining, true
-}
-
 // failureOf tells one kind of failure from another; empty for none.
 func failureOf(err error) dcr.Reason {
 	var e *auth0.Error

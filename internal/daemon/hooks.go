@@ -19,6 +19,7 @@ func (d *Daemon) taken(t feed.Taken) {
 	for kind, n := range t.Kinds {
 		d.metrics.Sightings(t.Feed, kind, n)
 	}
+	d.metrics.LogEntries(t.Feed, t.Receipt.Received)
 	d.metrics.Malformed(t.Feed, t.Receipt.Malformed)
 }
 

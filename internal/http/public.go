@@ -42,6 +42,8 @@ type PublicOptions struct {
 	// for MaxWait, 10 s when zero, and are then told to come again.
 	InFlight int
 	MaxWait  time.Duration
+	// OnDelivery is told the status of every answer of the webhook; nil: nobody is.
+	OnDelivery func(status int)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -61,6 +63,9 @@ func newPublic(o PublicOptions) *public {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.OnDelivery == nil {
+		o.OnDelivery = func(int) {}
 	}
 	return &public{o: o, gate: make(gate, o.InFlight), refusals: &refusals{log: o.Logger, now: o.Now}}
 }

@@ -22,10 +22,21 @@ const (
 	linger = time.Second
 )
 
-// webhook takes a delivery of Auth0's log stream. The secret is checked before
+// webhook answers a delivery and tells how.
+func (p *public) webhook(c echo.Context) error {
+	err := p.deliver(c)
+	status := nethttp.StatusOK
+	if err != nil {
+		status = problemOf(err).status
+	}
+	p.o.OnDelivery(status)
+	return err
+}
+
+// deliver takes a delivery of Auth0's log stream. The secret is checked before
 // a byte of the body is read, and 200 is sent only once everything in it is
 // kept.
-func (p *public) webhook(c echo.Context) error {
+func (p *public) deliver(c echo.Context) error {
 	r := c.Request()
 	if r.URL.Path != p.o.WebhookPath { // ":" and "*" mean something to the router
 		return echo.ErrNotFound

@@ -3,6 +3,7 @@ package metrics
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,9 @@ type Metrics struct {
 	registry    *prometheus.Registry
 	sightings   *prometheus.CounterVec
 	malformed   *prometheus.CounterVec
-	timeToReady prometheus.Histogram
+	entries     *prometheus.CounterVec
+	deliveries  *prometheus.CounterVec
+	timeToReady *prometheus.HistogramVec // without labels
 	requests    *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	repaired    *prometheus.CounterVec
@@ -53,74 +56,60 @@ type Metrics struct {
 // New returns metrics in a registry of their own. The
 // metrics of a source that is nil are left out.
 func New(s Sources) *Metrics {
+	c := newCatalog()
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		sightings: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_sightings_total",
-			Help: "Reasons to look at a client that were new, by feed and kind.",
-		}, []string{"feed", "kind"}),
-		malformed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_malformed_entries_total",
-			Help: "Log entries that could not be read, by feed.",
-		}, []string{"feed"}),
-		timeToReady: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "grantd_time_to_ready_seconds",
-			Help:    "From a client's registration to its being ready, first time only.",
-			Buckets: []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
-		}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_management_requests_total",
-			Help: "Requests to Auth0, by operation and HTTP status, or reason without one.",
-		}, []string{"operation", "code"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "grantd_management_request_duration_seconds",
-			Help:    "How long requests to Auth0 took, without waiting for the rate limit.",
-			Buckets: []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
-		}, []string{"operation"}),
-		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_drift_repaired_total",
-			Help: "Clients that were ready, then changed in Auth0, and were put right, by condition.",
-		}, []string{"condition"}),
-		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_alarms_total",
-			Help: "What a person should look at, by alarm: client_turned_bad (a client that was ready is refused), registration_storm (one began), fighting (somebody else undoes the same change again and again).",
-		}, []string{"alarm"}),
-		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_sweeps_total",
-			Help: "Sweeps of the tenant that ended, by result: ok or failed.",
-		}, []string{"result"}),
-		sweepTook: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "grantd_sweep_duration_seconds",
-			Help: "How long the newest sweep took, with its waiting for the rate limit.",
-		}, nil),
+		registry:    prometheus.NewRegistry(),
+		sightings:   counters(c.sightings),
+		malformed:   counters(c.malformed),
+		entries:     counters(c.entries),
+		deliveries:  counters(c.deliveries),
+		timeToReady: histograms(c.timeToReady, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+		requests:    counters(c.requests),
+		duration:    histograms(c.duration, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+		repaired:    counters(c.repaired),
+		alarms:      counters(c.alarms),
+		sweeps:      counters(c.sweeps),
+		sweepTook:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: c.sweepTook.Name, Help: c.sweepTook.Help}, nil),
 	}
 	m.registry.MustRegister(
-		m.sightings, m.malformed, m.timeToReady, m.requests, m.duration, m.repaired, m.alarms, m.sweeps, m.sweepTook,
+		m.sightings, m.malformed, m.entries, m.deliveries, m.timeToReady, m.requests, m.duration, m.repaired, m.alarms,
+		m.sweeps, m.sweepTook,
 		NewSources(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	m.zero()
+	m.zero(c)
 	return m
+}
+
+func counters(m Metric) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.labelNames())
+}
+
+func histograms(m Metric, buckets ...float64) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: buckets}, m.labelNames())
 }
 
 // zero makes the counters whose labels are known appear at once, so that a
 // rate over the first increment is right.
-func (m *Metrics) zero() {
-	for _, f := range []dcr.Feed{dcr.FeedWebhook, dcr.FeedPoll, dcr.FeedSweep} {
-		m.malformed.WithLabelValues(string(f))
-		for _, k := range []dcr.SightingKind{dcr.Registered, dcr.Changed, dcr.Deleted, dcr.Denied} {
-			m.sightings.WithLabelValues(string(f), string(k))
-		}
+func (m *Metrics) zero(c catalog) {
+	for vec, of := range map[*prometheus.CounterVec]Metric{
+		m.sightings: c.sightings, m.malformed: c.malformed, m.entries: c.entries, m.deliveries: c.deliveries,
+		m.repaired: c.repaired, m.alarms: c.alarms, m.sweeps: c.sweeps,
+	} {
+		zero(vec, nil, of.Labels)
 	}
-	for _, c := range []Condition{Promoted, Connected, Granted} {
-		m.repaired.WithLabelValues(string(c))
+	m.timeToReady.WithLabelValues()
+}
+
+// zero makes every series of a counter.
+func zero(vec *prometheus.CounterVec, values []string, labels []Label) {
+	if len(labels) == 0 {
+		vec.WithLabelValues(values...)
+		return
 	}
-	for _, alarm := range []string{"client_turned_bad", "registration_storm", "fighting"} {
-		m.alarms.WithLabelValues(alarm)
-	}
-	for _, ok := range []bool{true, false} {
-		m.sweeps.WithLabelValues(result(ok))
+	for _, v := range labels[0].Values {
+		zero(vec, append(slices.Clone(values), v), labels[1:])
 	}
 }
 
@@ -134,9 +123,23 @@ func (m *Metrics) Malformed(feed dcr.Feed, n int) {
 	m.malformed.WithLabelValues(string(feed)).Add(float64(max(n, 0)))
 }
 
+// LogEntries counts n entries that were read, malformed ones included.
+func (m *Metrics) LogEntries(feed dcr.Feed, n int) {
+	m.entries.WithLabelValues(string(feed)).Add(float64(max(n, 0)))
+}
+
+// Delivery counts a request to the webhook that was answered with a status.
+func (m *Metrics) Delivery(status int) {
+	code := strconv.Itoa(status)
+	if !slices.Contains(deliveryCodes(), code) {
+		code = "other"
+	}
+	m.deliveries.WithLabelValues(code).Inc()
+}
+
 // TimeToReady observes how long a client took to become ready.
 func (m *Metrics) TimeToReady(d time.Duration) {
-	m.timeToReady.Observe(max(d, 0).Seconds())
+	m.timeToReady.WithLabelValues().Observe(max(d, 0).Seconds())
 }
 
 // ManagementRequest counts a request to Auth0 that has ended and how long it

@@ -1,11 +1,16 @@
 package metrics_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +20,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"grantd/internal/dcr"
+	"grantd/internal/health"
 	"grantd/internal/metrics"
 )
+
+// Write the page by go test ./internal/metrics -update.
+var update = flag.Bool("update", false, "write docs/metrics.md")
 
 type ledger struct{ err error }
 
@@ -30,7 +39,8 @@ func (l ledger) DueCounts(context.Context, time.Time) (map[dcr.Class]int, error)
 
 func (l ledger) Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error) {
 	return map[dcr.Feed]dcr.FeedStatus{
-		dcr.FeedWebhook: {LastEventAt: time.UnixMilli(1_700_000_000_500)},
+		dcr.FeedWebhook: {LastEventAt: time.UnixMilli(1_700_000_000_500), LastDeliveryAt: now()},
+		dcr.FeedSweep:   {LastSuccessAt: now()},
 		dcr.FeedPoll:    {},
 	}, nil
 }
@@ -49,8 +59,17 @@ func holds(context.Context) ([]dcr.Hold, error) {
 func sources() metrics.Sources {
 	return metrics.Sources{
 		Now: now, Holds: holds,
-		Ledger:             ledger{},
-		RateLimitRemaining: func() (int, bool) { return 9, true },
+		Ledger: ledger{}, Version: "v1",
+		RateLimit:    func() (int, int, bool) { return 9, 10, true },
+		Waiting:      func() map[dcr.Class]int { return map[dcr.Class]int{dcr.Urgent: 1} },
+		TokenExpires: now,
+		LedgerSize:   func() (int64, error) { return 65536, nil },
+		Health: func(context.Context) (health.Status, []health.Check) {
+			return health.StatusDegraded, []health.Check{{Code: dcr.PollFailing, Failing: true}, {Code: dcr.JWKSUnreachable}}
+		},
+		Entities: func() []metrics.Entities {
+			return []metrics.Entities{{Kind: "applications", Used: 8, Limit: 10}, {Kind: "client_grants", Used: 5}}
+		},
 	}
 }
 
@@ -64,6 +83,9 @@ func used() *metrics.Metrics {
 	m.ManagementRequest("get_client", 0, dcr.Timeout, 10*time.Second)
 	m.DriftRepaired(metrics.ConditionOf(dcr.StepGrant))
 	m.Alarm("client_turned_bad")
+	m.LogEntries(dcr.FeedWebhook, 3)
+	m.Delivery(200)
+	m.Delivery(418)
 	m.Swept(false, time.Minute)
 	m.Swept(true, 2500*time.Millisecond)
 	return m
@@ -89,25 +111,69 @@ func own(t *testing.T, g prometheus.Gatherer) []string {
 	return names
 }
 
-func TestNames(t *testing.T) {
-	want := []string{
-		"grantd_alarms_total{alarm} counter",
-		"grantd_clients{phase} gauge",
-		"grantd_drift_repaired_total{condition} counter",
-		"grantd_due_clients{class} gauge",
-		"grantd_holds{reason} gauge",
-		"grantd_last_event_timestamp_seconds{feed} gauge",
-		"grantd_malformed_entries_total{feed} counter",
-		"grantd_management_rate_limit_remaining{} gauge",
-		"grantd_management_request_duration_seconds{operation} histogram",
-		"grantd_management_requests_total{code,operation} counter",
-		"grantd_sightings_total{feed,kind} counter",
-		"grantd_sweep_duration_seconds{} gauge",
-		"grantd_sweeps_total{result} counter",
-		"grantd_time_to_ready_seconds{} histogram",
+// TestCatalog: what is exposed is what is documented, and the other way round.
+func TestCatalog(t *testing.T) {
+	var want []string
+	for _, m := range metrics.Catalog() {
+		var labels []string
+		for _, l := range m.Labels {
+			labels = append(labels, l.Name)
+			if (l.Values == nil) == (l.Of == "") {
+				t.Errorf("%s{%s}: either its values are listed or what they are", m.Name, l.Name)
+			}
+		}
+		slices.Sort(labels)
+		want = append(want, m.Name+"{"+strings.Join(labels, ",")+"} "+string(m.Kind))
+		if m.Help == "" || m.Use == "" || strings.ContainsAny(m.Help+m.Use+m.Absent, "|\n") {
+			t.Errorf("%s is not documented, or breaks the table", m.Name)
+		}
 	}
+	slices.Sort(want)
 	if diff := cmp.Diff(want, own(t, used().Gatherer())); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+		t.Errorf("(-documented +exposed)\n%s", diff)
+	}
+}
+
+// TestContract: nobody renames what is scraped out there.
+func TestContract(t *testing.T) {
+	exposed := own(t, used().Gatherer())
+	for _, want := range []string{
+		"grantd_sightings_total{feed,kind} counter",
+		"grantd_malformed_entries_total{feed} counter",
+		"grantd_clients{phase} gauge",
+		"grantd_time_to_ready_seconds{} histogram",
+		"grantd_management_requests_total{code,operation} counter",
+		"grantd_management_request_duration_seconds{operation} histogram",
+		"grantd_management_rate_limit_remaining{} gauge",
+		"grantd_drift_repaired_total{condition} counter",
+		"grantd_last_event_timestamp_seconds{feed} gauge",
+		"grantd_due_clients{class} gauge",
+		"grantd_alarms_total{alarm} counter", "grantd_holds{reason} gauge",
+		"grantd_sweeps_total{result} counter", "grantd_sweep_duration_seconds{} gauge",
+	} {
+		if !slices.Contains(exposed, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+func TestPageUpToDate(t *testing.T) {
+	var want bytes.Buffer
+	if err := metrics.WriteMarkdown(&want); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join("..", "..", "docs", "metrics.md")
+	if *update {
+		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
+		t.Errorf("%s is stale; run: go test ./internal/metrics -update\n%s", page, diff)
 	}
 }
 
@@ -154,6 +220,30 @@ grantd_holds{reason="registration_storm"} 0
 # HELP grantd_last_event_timestamp_seconds Date of the newest log entry, by feed, in seconds since 1970.
 # TYPE grantd_last_event_timestamp_seconds gauge
 grantd_last_event_timestamp_seconds{feed="webhook"} 1.7000000005e+09
+# HELP grantd_last_success_timestamp_seconds When a poll or a sweep last ended well, in seconds since 1970.
+# TYPE grantd_last_success_timestamp_seconds gauge
+grantd_last_success_timestamp_seconds{feed="sweep"} 1.700000001e+09
+# HELP grantd_status 1 for the status of GET /health/auth0, 0 for the others.
+# TYPE grantd_status gauge
+grantd_status{status="degraded"} 1
+grantd_status{status="down"} 0
+grantd_status{status="ok"} 0
+# HELP grantd_check_failing 1 for a check of health that fails, 0 for the others, by reason.
+# TYPE grantd_check_failing gauge
+grantd_check_failing{reason="jwks_unreachable"} 0
+grantd_check_failing{reason="poll_failing"} 1
+# HELP grantd_tenant_entity_limit How many of these entities the tenant's plan allows.
+# TYPE grantd_tenant_entity_limit gauge
+grantd_tenant_entity_limit{kind="applications"} 10
+# HELP grantd_webhook_requests_total Requests to the webhook, by HTTP status.
+# TYPE grantd_webhook_requests_total counter
+grantd_webhook_requests_total{code="200"} 1
+grantd_webhook_requests_total{code="400"} 0
+grantd_webhook_requests_total{code="401"} 0
+grantd_webhook_requests_total{code="403"} 0
+grantd_webhook_requests_total{code="413"} 0
+grantd_webhook_requests_total{code="503"} 0
+grantd_webhook_requests_total{code="other"} 1
 # HELP grantd_management_rate_limit_remaining Calls left in Auth0's tightest known rate limit.
 # TYPE grantd_management_rate_limit_remaining gauge
 grantd_management_rate_limit_remaining 9
@@ -171,6 +261,7 @@ grantd_sweeps_total{result="ok"} 1
 `
 	if err := testutil.GatherAndCompare(used().Gatherer(), strings.NewReader(want),
 		"grantd_alarms_total", "grantd_clients", "grantd_drift_repaired_total", "grantd_due_clients", "grantd_holds", "grantd_sweeps_total", "grantd_sweep_duration_seconds", "grantd_last_event_timestamp_seconds",
+		"grantd_last_success_timestamp_seconds", "grantd_status", "grantd_check_failing", "grantd_tenant_entity_limit", "grantd_webhook_requests_total",
 		"grantd_management_rate_limit_remaining", "grantd_management_requests_total"); err != nil {
 		t.Error(err)
 	}
@@ -186,7 +277,7 @@ func TestPedantic(t *testing.T) {
 }
 
 func TestNothingKnownYet(t *testing.T) {
-	m := metrics.New(metrics.Sources{RateLimitRemaining: func() (int, bool) { return 0, false }})
+	m := metrics.New(metrics.Sources{RateLimit: func() (int, int, bool) { return 0, 0, false }})
 	for _, name := range own(t, m.Gatherer()) {
 		for _, absent := range []string{"grantd_management_rate_limit", "grantd_clients", "grantd_holds", "grantd_sweep_duration"} {
 			if strings.HasPrefix(name, absent) {
@@ -200,8 +291,8 @@ func TestNothingKnownYet(t *testing.T) {
 func TestSightingsStartAtZero(t *testing.T) {
 	m := metrics.New(metrics.Sources{})
 	n, err := testutil.GatherAndCount(m.Gatherer(), "grantd_sightings_total", "grantd_malformed_entries_total")
-	if err != nil || n != 15 {
-		t.Errorf("got %d series (%v), want 12 and 3", n, err)
+	if err != nil || n != 18 {
+		t.Errorf("got %d series (%v), want 15 and 3", n, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"grantd/internal/dcr"
+	"grantd/internal/health"
 )
 
 // Ledger is what metrics read of the ledger on each scrape.
@@ -19,14 +20,33 @@ type Ledger interface {
 	Feeds(context.Context) (map[dcr.Feed]dcr.FeedStatus, error)
 }
 
+// Entities are how many of one kind the tenant has, and may have.
+type Entities struct {
+	Kind  string // applications or client_grants
+	Used  int
+	Limit int // 0: not known
+}
+
 // Sources are read on each scrape. All may be nil.
 type Sources struct {
 	Ledger Ledger
-	// RateLimitRemaining tells how many calls the tightest known rate limit
-	// has left, false while none is known.
-	RateLimitRemaining func() (n int, known bool)
+	// RateLimit tells how many calls the tightest known rate limit has left and
+	// allows, false while none is known.
+	RateLimit func() (remaining, limit int, known bool)
+	// Waiting are the calls that wait for the rate limit, by class.
+	Waiting func() map[dcr.Class]int
+	// TokenExpires is when the token does; zero while there is none.
+	TokenExpires func() time.Time
 	// Holds returns the brakes that are set; expired ones are not counted.
 	Holds func(context.Context) ([]dcr.Hold, error)
+	// Health returns the status and the checks behind it.
+	Health func(context.Context) (health.Status, []health.Check)
+	// LedgerSize is the size of the ledger's file in bytes.
+	LedgerSize func() (int64, error)
+	// Entities are those that were counted last; empty while none were.
+	Entities func() []Entities
+	// Version of grantd; empty leaves it out.
+	Version string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -37,7 +57,10 @@ const scrapeTimeout = 5 * time.Second
 // sources turns Sources into gauges.
 type sources struct {
 	Sources
-	clients, due, lastEvent, remaining, holds *prometheus.Desc
+	clients, due, lastEvent, lastDelivery, lastSuccess, holds *prometheus.Desc
+	remaining, limit, waiting, tokenExpires                   *prometheus.Desc
+	status, failing, ledgerBytes, buildInfo                   *prometheus.Desc
+	entities, entityLimit                                     *prometheus.Desc
 }
 
 // NewSources returns a collector of what the sources know.
@@ -45,35 +68,37 @@ func NewSources(s Sources) prometheus.Collector {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
+	c := newCatalog()
 	return &sources{
 		Sources: s,
-		clients: prometheus.NewDesc("grantd_clients",
-			"Clients in the ledger, by phase.", []string{"phase"}, nil),
-		due: prometheus.NewDesc("grantd_due_clients",
-			"Clients whose turn it is, by class.", []string{"class"}, nil),
-		lastEvent: prometheus.NewDesc("grantd_last_event_timestamp_seconds",
-			"Date of the newest log entry, by feed, in seconds since 1970.", []string{"feed"}, nil),
-		remaining: prometheus.NewDesc("grantd_management_rate_limit_remaining",
-			"Calls left in Auth0's tightest known rate limit.", nil, nil),
-		holds: prometheus.NewDesc("grantd_holds",
-			"Active holds, which keep grantd from writing, by reason.", []string{"reason"}, nil),
+		clients: desc(c.clients), due: desc(c.due), holds: desc(c.holds),
+		lastEvent: desc(c.lastEvent), lastDelivery: desc(c.lastDelivery), lastSuccess: desc(c.lastSuccess),
+		remaining: desc(c.remaining), limit: desc(c.limit), waiting: desc(c.waiting), tokenExpires: desc(c.tokenExpires),
+		status: desc(c.status), failing: desc(c.failing), ledgerBytes: desc(c.ledgerBytes), buildInfo: desc(c.buildInfo),
+		entities: desc(c.entities), entityLimit: desc(c.entityLimit),
 	}
+}
+
+func desc(m Metric) *prometheus.Desc {
+	return prometheus.NewDesc(m.Name, m.Help, m.labelNames(), nil)
 }
 
 // Describe implements prometheus.Collector.
 func (s *sources) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.clients, s.due, s.lastEvent, s.remaining, s.holds} {
+	for _, d := range []*prometheus.Desc{
+		s.clients, s.due, s.lastEvent, s.lastDelivery, s.lastSuccess, s.holds, s.remaining, s.limit, s.waiting,
+		s.tokenExpires, s.status, s.failing, s.ledgerBytes, s.buildInfo, s.entities, s.entityLimit,
+	} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (s *sources) Collect(ch chan<- prometheus.Metric) {
-	if s.RateLimitRemaining != nil {
-		if n, known := s.RateLimitRemaining(); known {
-			ch <- gauge(s.remaining, float64(n))
-		}
+	if s.Version != "" {
+		ch <- gauge(s.buildInfo, 1, s.Version)
 	}
+	s.collectAuth0(ch)
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	if s.Ledger != nil {
@@ -81,6 +106,56 @@ func (s *sources) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Holds != nil {
 		s.collectHolds(ctx, ch)
+	}
+	if s.Health != nil {
+		s.collectHealth(ctx, ch)
+	}
+	if s.LedgerSize != nil {
+		if n, err := s.LedgerSize(); err != nil {
+			ch <- prometheus.NewInvalidMetric(s.ledgerBytes, err)
+		} else {
+			ch <- gauge(s.ledgerBytes, float64(n))
+		}
+	}
+}
+
+// collectAuth0 tells of the rate limit, the token and the tenant's entities.
+func (s *sources) collectAuth0(ch chan<- prometheus.Metric) {
+	if s.RateLimit != nil {
+		if remaining, limit, known := s.RateLimit(); known {
+			ch <- gauge(s.remaining, float64(remaining))
+			ch <- gauge(s.limit, float64(limit))
+		}
+	}
+	if s.Waiting != nil {
+		waiting := s.Waiting()
+		for _, c := range []dcr.Class{dcr.Urgent, dcr.Background} {
+			ch <- gauge(s.waiting, float64(waiting[c]), string(c))
+		}
+	}
+	if s.TokenExpires != nil {
+		when(ch, s.tokenExpires, s.TokenExpires())
+	}
+	if s.Entities == nil {
+		return
+	}
+	for _, e := range s.Entities() {
+		ch <- gauge(s.entities, float64(e.Used), e.Kind)
+		if e.Limit > 0 {
+			ch <- gauge(s.entityLimit, float64(e.Limit), e.Kind)
+		}
+	}
+}
+
+// collectHealth tells of every status and check, so that none has to be missed
+// to be known as good.
+func (s *sources) collectHealth(ctx context.Context, ch chan<- prometheus.Metric) {
+	is, checks := s.Health(ctx)
+	for _, status := range []health.Status{health.StatusOK, health.StatusDegraded, health.StatusDown} {
+		ch <- gauge(s.status, truth(status == is), string(status))
+	}
+	for _, c := range checks {
+		ch <- gauge(s.failing, truth(c.Failing), string(c.Code))
 	}
 }
 
@@ -117,15 +192,30 @@ func (s *sources) collectLedger(ctx context.Context, ch chan<- prometheus.Metric
 			ch <- gauge(s.due, float64(due[c]), string(c))
 		}
 	}
-	if feeds, err := s.Ledger.Feeds(ctx); err != nil {
+	feeds, err := s.Ledger.Feeds(ctx)
+	if err != nil {
 		ch <- prometheus.NewInvalidMetric(s.lastEvent, err)
-	} else {
-		for f, status := range feeds {
-			if at := status.LastEventAt; !at.IsZero() {
-				ch <- gauge(s.lastEvent, float64(at.UnixMilli())/1000, string(f))
-			}
-		}
+		return
 	}
+	for f, status := range feeds {
+		when(ch, s.lastEvent, status.LastEventAt, string(f))
+		when(ch, s.lastDelivery, status.LastDeliveryAt, string(f))
+		when(ch, s.lastSuccess, status.LastSuccessAt, string(f))
+	}
+}
+
+// when is a time as a gauge; none where it never happened.
+func when(ch chan<- prometheus.Metric, d *prometheus.Desc, at time.Time, labels ...string) {
+	if !at.IsZero() {
+		ch <- gauge(d, float64(at.UnixMilli())/1000, labels...)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {

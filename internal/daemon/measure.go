@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/health"
+	"grantd/internal/metrics"
+)
+
+// sources are what the metrics read on each scrape.
+func (e *Engine) sources() metrics.Sources {
+	return metrics.Sources{
+		Version: e.version, Ledger: e.ledger, Holds: e.ledger.Holds,
+		RateLimit: e.calls, Waiting: e.waiting, LedgerSize: e.ledgerSize,
+		TokenExpires: func() time.Time { return e.tenant.TokenStatus().ExpiresAt },
+		Health: func(ctx context.Context) (health.Status, []health.Check) {
+			return e.health.Report(ctx).Status, e.health.Checks(ctx)
+		},
+	}
+}
+
+// calls is the tightest known limit, for the metrics.
+func (e *Engine) calls() (remaining, limit int, known bool) {
+	b := e.budget.Snapshot().Tightest
+	if b == nil {
+		return 0, 0, false
+	}
+	return b.Remaining, b.Limit, true
+}
+
+// waiting are the calls that wait for it.
+func (e *Engine) waiting() map[dcr.Class]int {
+	s := e.budget.Snapshot()
+	return map[dcr.Class]int{dcr.Urgent: s.Urgent, dcr.Background: s.Background}
+}
+
+func (e *Engine) ledgerSize() (int64, error) {
+	info, err := os.Stat(filepath.Join(e.config.Load().StateDir, ledgerFile))
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
