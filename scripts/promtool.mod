@@ -1,4 +1,4 @@
-module grantd/scripts/promtool
+module grantd/promtool
 
 go 1.26.7
 
