@@ -60,6 +60,10 @@
 // that arrive wait and become the next group. A lone writer waits for nobody.
 // No method hands out a transaction.
 //
+// What a kill may lose for a few seconds waits in memory for Flush: statistics
+// of the feeds, which any commit takes along, and when clients were used, which
+// none does, or a registration would wait for thousands of records.
+//
 // A context is honoured until the change is queued for commit. From then on
 // the call runs to its end, so that its answer says what is on disk.
 //
