@@ -15,6 +15,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 	w := newWorld(t, setup{env: []string{"GRANTD_POLL_SCHEDULE=@every 1s"}})
 	w.await(w.register("first").ID, "ready")
 	w.polled()
+	w.send("POST", "http://"+w.daemon.Public+"/auth0-log-webhook", []byte("[]"))
 	documented := map[string]metrics.Metric{}
 	for _, m := range metrics.Catalog() {
 		documented[m.Name] = m
@@ -49,6 +50,9 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 				t.Errorf("the value %s of %s's %s is not documented", pair[2], name, pair[1])
 			}
 		}
+	}
+	if got := w.metric(`grantd_webhook_requests_total{code="401"}`); got != "1" {
+		t.Errorf("%s requests without a secret, want 1", got)
 	}
 	for name, m := range documented {
 		if !exposed[name] && m.Absent == "" {

@@ -13,6 +13,11 @@
 // "data" is an object is wrapped, whatever else it has.
 // https://auth0.com/docs/customize/log-streams/custom-log-streams
 //
+// # Use
+//
+// Entries that show a client at work are the most of a busy tenant's, so they
+// are no Sightings: Decode gathers them, a client each.
+//
 // # One pass
 //
 // Almost all entries of a busy tenant are of no interest, so they cost one scan

@@ -68,7 +68,7 @@ func checkQuery(t *testing.T, expr string) {
 				t.Errorf("%s has no label %s: %s", s[1], m[1], expr)
 				continue
 			}
-			for _, v := range strings.Split(m[3], "|") {
+			for v := range strings.SplitSeq(m[3], "|") {
 				switch l := labels[i]; {
 				case l.Values != nil && !slices.Contains(l.Values, v):
 					t.Errorf("%s{%s} is never %q: %s", s[1], m[1], v, expr)
