@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -16,6 +17,27 @@ func BenchmarkTakeIrrelevant(b *testing.B) {
 	const entries = 500
 	intake := feed.NewIntake(feed.IntakeOptions{Ledger: storetest.Open(b), Logger: slog.New(slog.DiscardHandler)})
 	body := delivery(entries, "", "\n", "\n")
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := intake.Take(b.Context(), dcr.FeedWebhook, bytes.NewReader(body))
+		if err != nil || r.Received != entries || r.Malformed > 0 {
+			b.Fatalf("%+v, %v", r, err)
+		}
+	}
+	b.ReportMetric(float64(entries*b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkTakeUses is the same where every entry of a delivery is another
+// client's.
+func BenchmarkTakeUses(b *testing.B) {
+	const entries = 500
+	intake := feed.NewIntake(feed.IntakeOptions{Ledger: storetest.Open(b), Logger: slog.New(slog.DiscardHandler)})
+	var body []byte
+	for i := range entries {
+		id := fmt.Sprintf("tpc_vbc2Y77hGZfbhkS%07d", i)
+		body = append(bytes.ReplaceAll(irrelevant(i), []byte("tpc_vbc2Y77hGZfbhkSi7y3gTh"), []byte(id)), append([]byte("\n"), body...)...)
+	}
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
