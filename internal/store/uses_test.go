@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -275,4 +276,35 @@ func benchUses(b *testing.B, rate int) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "uses/s")
 	b.ReportMetric(float64(l.Written()-written)/float64(n), "B/use")
 	b.ReportMetric(float64(l.Commits()-commits), "commits")
+}
+
+// TestUsesWhileFlushed: nothing is lost between those who tell of uses and those
+// who write them.
+func TestUsesWhileFlushed(t *testing.T) {
+	c := newClock()
+	l := storetest.Open(t, c.option)
+	var ids []string
+	for n := range 200 {
+		ids = append(ids, fmt.Sprint("tpc_", n))
+		record(t, l, registered(ids[n], fmt.Sprint("log", n)))
+	}
+	var wg sync.WaitGroup
+	for _, id := range ids {
+		wg.Go(func() {
+			b := store.Batch{Feed: dcr.FeedWebhook, Uses: []dcr.Use{{ClientID: id, At: c.at.Add(-time.Hour)}, {ClientID: id, At: c.at}}}
+			if _, err := l.Record(t.Context(), b); err != nil {
+				t.Error(err)
+			}
+			if err := l.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	flush(t, l)
+	for _, id := range ids {
+		if got := client(t, l, id).LastUsedAt; !got.Equal(c.at) {
+			t.Errorf("%s last used %s", id, got)
+		}
+	}
 }
