@@ -1,0 +1,68 @@
+package notify
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxName and maxMessage bound text from outside, and maxLine a line, in
+	// characters.
+	maxName, maxMessage, maxLine = 60, 240, 700
+)
+
+// tame makes text from outside, such as the name that a stranger gave to a
+// client, harmless in a chat: it is one printable line of at most n characters
+// that mentions nobody, links to nothing and formats nothing, whether the chat
+// reads it as Slack's markup, as Markdown or as plain text in which it looks
+// for addresses.
+func tame(s string, n int) string {
+	var b strings.Builder
+	runes := []rune(s)
+	if len(runes) > 4*n {
+		runes = runes[:4*n] // what is cut anyway need not be looked at
+	}
+	for i, r := range runes {
+		switch {
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case !unicode.IsGraphic(r) || r == utf8.RuneError:
+			b.WriteRune(unicode.ReplacementChar)
+		case strings.ContainsRune("*`~|\\\"", r):
+			b.WriteByte('\'')
+		case r == '[':
+			b.WriteByte('(')
+		case r == ']':
+			b.WriteByte(')')
+		case r == '@', r == '＠':
+			b.WriteString("(at)")
+		case r == ':' && i+1 < len(runes) && !unicode.IsSpace(runes[i+1]):
+			b.WriteString(": ") // neither https:// nor mailto: nor an emoji's name
+		case isDot(r) && i+1 < len(runes) && !unicode.IsSpace(runes[i+1]) && !unicode.IsDigit(runes[i+1]):
+			b.WriteString("(.)") // no host's name
+		case isDot(r) && i+1 < len(runes) && unicode.IsDigit(runes[i+1]) && strings.Count(b.String(), ".") > 0:
+			b.WriteString("(.)") // nor an address
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return cut(strings.Join(strings.Fields(b.String()), " "), n)
+}
+
+// isDot reports whether a browser takes r for a dot between labels (UTS #46).
+func isDot(r rune) bool { return r == '.' || r == '。' || r == '．' || r == '｡' }
+
+// cut shortens s to n characters.
+func cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// escape makes text plain where Slack looks for markup.
+// https://docs.slack.dev/messaging/formatting-message-text#escaping
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
