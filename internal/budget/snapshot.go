@@ -17,6 +17,8 @@ type Snapshot struct {
 	// Tightest is the bucket with the smallest part left; nil before any
 	// answer told one.
 	Tightest *Bucket
+	// Burst is the largest limit that any answer told; 0 before that.
+	Burst int
 	// Urgent and Background are how many calls wait.
 	Urgent, Background int
 }
@@ -33,6 +35,7 @@ func (b *Budget) Snapshot() Snapshot {
 		if !k.known {
 			continue
 		}
+		s.Burst = max(s.Burst, k.limit)
 		if part := float64(k.remaining) / float64(k.limit); part < least {
 			least = part
 			s.Tightest = &Bucket{Limit: k.limit, Remaining: k.remaining, ResetAt: k.resetAt}

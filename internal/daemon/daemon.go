@@ -36,6 +36,7 @@ type Options struct {
 	Version  string
 
 	transport nethttp.RoundTripper // to Auth0; nil: one of its own
+	chat      nethttp.RoundTripper // to GRANTD_NOTIFY_URL; the same
 }
 
 // Daemon is grantd, all of it, ready to run.
@@ -187,6 +188,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.lasting(ctx, g, "follow token", d.followToken)
 	d.lasting(ctx, g, "watch clock", d.watchClock)
 	d.lasting(ctx, g, "keep bounds", d.keepBounds)
+	d.lasting(ctx, g, "notify", d.notifier.Run)
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
 		d.lasting(ctx, g, "watch env file", d.watchEnvFile)

@@ -59,6 +59,7 @@ type Engine struct {
 	stop     context.CancelFunc
 
 	tokenChanged chan struct{}
+	chatting
 }
 
 const (
@@ -171,6 +172,7 @@ func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
 			e.log.Warn("restore health", "error", err)
 		}
 	}
+	e.notifier = e.newNotifier(o.chat)
 	e.metrics = metrics.New(e.sources())
 	e.scopes, err = scope.New(ctx, scope.Options{
 		Config: scopeConfig(o.Config), Keeper: keeper{e.ledger, o.ReadOnly}, Logger: e.log, OnChange: e.scopesChanged,
@@ -180,7 +182,7 @@ func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
 	}
 	e.reconciler = reconcile.New(reconcile.Options{
 		Tenant: e.tenant, Brakes: e.ledger, Prefix: e.ledger.Prefix(), Settings: e.settings(), Logger: e.log,
-		OnAlarm: func(a reconcile.Alarm) { e.metrics.Alarm(string(a)) },
+		OnAlarm: e.alarmed,
 	})
 	ledger := recorder{e.ledger, e.health}
 	e.loop = reconcile.NewLoop(reconcile.LoopOptions{
@@ -188,7 +190,7 @@ func (e *Engine) assemble(ctx context.Context, o Options) (err error) {
 	})
 	e.sweeper = reconcile.NewSweeper(reconcile.SweeperOptions{
 		Ledger: e.ledger, Lister: e.tenant, Reconciler: e.reconciler, Logger: e.log,
-		Wake: e.loop.Wake, OnSwept: e.swept,
+		Wake: e.loop.Wake, OnSwept: e.swept, OnChanged: e.tellChanged,
 	})
 	return nil
 }

@@ -37,6 +37,7 @@ func (e *Engine) saved(was dcr.Record, o dcr.Outcome, settled bool) {
 	if was.ReadyAt.IsZero() && !rec.ReadyAt.IsZero() && !rec.RegisteredAt.IsZero() {
 		e.metrics.TimeToReady(rec.TimeToReady)
 	}
+	e.tellSaved(was, o, settled)
 	for _, step := range reconcile.Repaired(was, o) {
 		e.metrics.DriftRepaired(metrics.ConditionOf(step))
 	}

@@ -20,15 +20,16 @@ type Brakes struct {
 	log    *slog.Logger
 	// wake and sweep tell a running daemon that there is work.
 	wake, sweep func()
+	told        func(dcr.Hold) // of a hold that was set
 }
 
 // NewBrakes returns the brakes of a ledger that no daemon has open.
 func NewBrakes(l *store.Ledger, log *slog.Logger) *Brakes {
-	return &Brakes{ledger: l, log: log, wake: func() {}, sweep: func() {}}
+	return &Brakes{ledger: l, log: log, wake: func() {}, sweep: func() {}, told: func(dcr.Hold) {}}
 }
 
 func (e *Engine) brakes() *Brakes {
-	return &Brakes{ledger: e.ledger, log: e.log, wake: e.loop.Wake, sweep: e.sweeper.Request}
+	return &Brakes{ledger: e.ledger, log: e.log, wake: e.loop.Wake, sweep: e.sweeper.Request, told: e.tellHold}
 }
 
 // Hold implements http.Brakes.
@@ -84,6 +85,7 @@ func (b *Brakes) Hold(ctx context.Context, r http.HoldRequest) (http.HoldSet, er
 		return http.HoldSet{}, fmt.Errorf("hold: %w", err)
 	}
 	b.log.Warn("hold set", about(h)...)
+	b.told(h)
 	b.wake()
 	return http.HoldSetView(h, known), nil
 }

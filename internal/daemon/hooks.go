@@ -129,6 +129,7 @@ func (d *Daemon) streams(ctx context.Context) {
 		}
 		return
 	}
+	d.streamsRead.Store(true)
 	mine, active := 0, 0
 	for _, s := range all {
 		// The public address is the proxy's, so the path must tell.
@@ -150,6 +151,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 	var kept, shown string
 	var uncached error
 	var quiet quietFailures
+	troubles := d.newTroubles(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -170,8 +172,9 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		}
 		_, known := d.scopes.Scopes()
 		d.health.ScopeSources(len(d.scopes.Failing()) > 0, known)
-		quiet.tell(d.log, d.health.Checks(ctx))
-		r := d.health.Report(ctx)
+		checks, r := d.health.Checks(ctx), d.health.Report(ctx)
+		quiet.tell(d.log, checks)
+		troubles.tell(ctx, d, checks, r)
 		line := status("%s: %d ready, %d pending, %d blocked, %d refused", r.Status, r.Clients.Ready, r.Clients.Pending, r.Clients.Blocked, r.Clients.Refused)
 		if line != shown {
 			notify(d.log, line)

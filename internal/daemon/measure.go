@@ -15,7 +15,7 @@ import (
 func (e *Engine) sources() metrics.Sources {
 	return metrics.Sources{
 		Version: e.version, Ledger: e.ledger, Holds: e.ledger.Holds,
-		RateLimit: e.calls, Waiting: e.waiting, LedgerSize: e.ledgerSize,
+		RateLimit: e.calls, Waiting: e.waiting, LedgerSize: e.ledgerSize, Entities: e.entities,
 		TokenExpires: func() time.Time { return e.tenant.TokenStatus().ExpiresAt },
 		Health: func(ctx context.Context) (health.Status, []health.Check) {
 			return e.health.Report(ctx).Status, e.health.Checks(ctx)
@@ -44,4 +44,16 @@ func (e *Engine) ledgerSize() (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+// entities are how full the tenant is, as last counted.
+func (e *Engine) entities() []metrics.Entities {
+	c, known := e.capacityKnown()
+	if !known {
+		return nil
+	}
+	return []metrics.Entities{
+		{Kind: "applications", Used: c.Applications, Limit: c.Limits.Applications},
+		{Kind: "client_grants", Used: c.Grants, Limit: c.Limits.Grants},
+	}
 }

@@ -27,6 +27,7 @@ func (d *Daemon) setSchedule(c *config.Config) error {
 	return errors.Join(
 		d.schedule.set(jwksJob, jwksSchedule, d.jwks),
 		d.schedule.set(streamJob, streamSchedule, d.streams),
+		d.schedule.set(capacityJob, capacitySchedule, d.count),
 	)
 }
 
@@ -117,6 +118,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	// Who may be touched, and whether anything may be written, holds from now on
 	// and does not wait for a gateway to tell its scopes.
 	d.configure(c)
+	d.notifier.Changed()
 	d.reconciler.TenantChanged()
 	setScopes(ctx, scopeConfig(c))
 	if err := d.desire(ctx); err != nil {

@@ -89,6 +89,7 @@ func (e *Engine) revert(ctx context.Context, entry dcr.JournalEntry, dryRun bool
 	case err != nil:
 		return undone, errors.Join(err, restore())
 	}
+	e.tellHold(reconcile.RevertHold(entry))
 	return undone, e.keepReverted(context.WithoutCancel(ctx), entry, undone.Change)
 }
 

@@ -47,6 +47,7 @@ type world struct {
 
 	mu   sync.Mutex
 	door http.Handler // the webhook; nil while the daemon is down
+	chat http.RoundTripper
 	log  tail
 }
 
@@ -106,7 +107,7 @@ func (w *world) start() {
 		w.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	e, err := Open(context.Background(), Options{Config: c, Version: "test", transport: wire{w.tenant}, Logger: log}) //nolint:usetesting // it outlives a part of a test
+	e, err := Open(context.Background(), Options{Config: c, Version: "test", transport: wire{w.tenant}, chat: w.chat, Logger: log}) //nolint:usetesting // it outlives a part of a test
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (m Metric) labelNames() []string {
 // catalog is every metric there is.
 type catalog struct {
 	sightings, malformed, entries, deliveries, lastEvent, lastDelivery, lastSuccess Metric
-	clients, due, timeToReady, repaired, alarms, holds, sweeps, sweepTook           Metric
+	clients, due, timeToReady, repaired, alarms, holds, sweeps, sweepTook, notified Metric
 	requests, duration, remaining, limit, waiting, tokenExpires                     Metric
 	status, failing, ledgerBytes, buildInfo, entities, entityLimit                  Metric
 }
@@ -53,7 +53,7 @@ func Catalog() []Metric {
 	c := newCatalog()
 	return []Metric{
 		c.status, c.failing, c.buildInfo,
-		c.clients, c.timeToReady, c.due, c.repaired, c.holds, c.alarms,
+		c.clients, c.timeToReady, c.due, c.repaired, c.holds, c.alarms, c.notified,
 		c.sightings, c.entries, c.malformed, c.deliveries, c.lastEvent, c.lastDelivery, c.lastSuccess,
 		c.sweeps, c.sweepTook,
 		c.requests, c.duration, c.remaining, c.limit, c.waiting, c.tokenExpires,
@@ -140,6 +140,11 @@ func (c *catalog) ofClients() {
 		"grantd_alarms_total", Counter, []Label{label("alarm", alarms()...)},
 		"What a person should look at, by alarm: client_turned_bad (a client that was ready is refused), registration_storm (one began), fighting (somebody else undoes the same change again and again).",
 		"Each is one line in the log, with the client.", "",
+	}
+	c.notified = Metric{
+		"grantd_notifications_total", Counter, []Label{label("result", "sent", "failed", "dropped")},
+		"What was to be told at GRANTD_NOTIFY_URL, by result: sent, failed (it did not arrive) or dropped (too much waited).",
+		"Failed: try grantd notify --test, and see the log.", "",
 	}
 	c.sweeps = Metric{
 		"grantd_sweeps_total", Counter, []Label{label("result", "ok", "failed")},

@@ -50,6 +50,7 @@ type Metrics struct {
 	repaired    *prometheus.CounterVec
 	alarms      *prometheus.CounterVec
 	sweeps      *prometheus.CounterVec
+	notified    *prometheus.CounterVec
 	sweepTook   *prometheus.GaugeVec // without labels: absent before the first
 }
 
@@ -69,11 +70,12 @@ func New(s Sources) *Metrics {
 		repaired:    counters(c.repaired),
 		alarms:      counters(c.alarms),
 		sweeps:      counters(c.sweeps),
+		notified:    counters(c.notified),
 		sweepTook:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: c.sweepTook.Name, Help: c.sweepTook.Help}, nil),
 	}
 	m.registry.MustRegister(
 		m.sightings, m.malformed, m.entries, m.deliveries, m.timeToReady, m.requests, m.duration, m.repaired, m.alarms,
-		m.sweeps, m.sweepTook,
+		m.sweeps, m.sweepTook, m.notified,
 		NewSources(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -95,7 +97,7 @@ func histograms(m Metric, buckets ...float64) *prometheus.HistogramVec {
 func (m *Metrics) zero(c catalog) {
 	for vec, of := range map[*prometheus.CounterVec]Metric{
 		m.sightings: c.sightings, m.malformed: c.malformed, m.entries: c.entries, m.deliveries: c.deliveries,
-		m.repaired: c.repaired, m.alarms: c.alarms, m.sweeps: c.sweeps,
+		m.repaired: c.repaired, m.alarms: c.alarms, m.sweeps: c.sweeps, m.notified: c.notified,
 	} {
 		zero(vec, nil, of.Labels)
 	}
@@ -165,6 +167,12 @@ func (m *Metrics) Alarm(alarm string) { m.alarms.WithLabelValues(alarm).Inc() }
 func (m *Metrics) Swept(ok bool, took time.Duration) {
 	m.sweeps.WithLabelValues(result(ok)).Inc()
 	m.sweepTook.WithLabelValues().Set(max(took, 0).Seconds())
+}
+
+// Notified counts n events that were told, or were not, by result: sent, failed
+// or dropped.
+func (m *Metrics) Notified(result string, n int) {
+	m.notified.WithLabelValues(result).Add(float64(max(n, 0)))
 }
 
 // result is the value of the label result.

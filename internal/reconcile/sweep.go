@@ -90,6 +90,7 @@ type sweeping struct {
 	beyond   bool // there are clients that Auth0 does not list
 	result   Sweep
 	progress func(Sweep)
+	changed  func(was, is dcr.Record)
 }
 
 // sweep makes one pass over the tenant and makes due what is not as desired. It
@@ -97,7 +98,7 @@ type sweeping struct {
 // interrupted is gone on with, unless something asked for a sweep since.
 func (s *Sweeper) sweep(ctx context.Context, blocked bool, progress func(Sweep)) (_ Sweep, err error) {
 	started := s.o.Now()
-	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, blocked: blocked, progress: progress}
+	w := &sweeping{ledger: s.o.Ledger, log: s.o.Logger, blocked: blocked, progress: progress, changed: s.o.OnChanged}
 	settings := s.o.Reconciler.settings.Load()
 	if err := w.begin(ctx, settings.Desired.Digest(), started, s.askedAt()); err != nil {
 		return Sweep{}, err
@@ -217,6 +218,9 @@ func (w *sweeping) take(ctx context.Context, found []listed) error {
 	for i, seq := range seqs {
 		if seq != 0 && says[i] != nil { // else a worker is at it, and will say so
 			says[i]()
+		}
+		if is := kept[i].Record; seq != 0 && !w.first && (!kept[i].Due || is.Phase == dcr.Refused) {
+			w.changed(records[is.ClientID], is)
 		}
 		if seq != 0 && kept[i].Due && seen[i].seen.Grant.Known {
 			seen[i].seq = seq

@@ -24,6 +24,9 @@ type SweeperOptions struct {
 	// OnSwept is told of every sweep that ended or failed, not of one that was
 	// interrupted. It must not block.
 	OnSwept func(Sweep, error)
+	// OnChanged is told of each client that a sweep settled otherwise than it
+	// was, but for a first sweep. It must not block.
+	OnChanged func(was, is dcr.Record)
 }
 
 // Sweeper compares the whole tenant with the desired state when it is asked to.
@@ -50,6 +53,9 @@ func NewSweeper(o SweeperOptions) *Sweeper {
 	}
 	if o.OnSwept == nil {
 		o.OnSwept = func(Sweep, error) {}
+	}
+	if o.OnChanged == nil {
+		o.OnChanged = func(dcr.Record, dcr.Record) {}
 	}
 	return &Sweeper{o: o, busy: make(chan struct{}, 1), kick: make(chan struct{}, 1)}
 }
