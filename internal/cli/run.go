@@ -100,6 +100,7 @@ and the log go to standard error, as text.`,
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
 	root.AddCommand(
+		a.actionCommand(),
 		a.clientsCommand(),
 		a.configCommand(),
 		a.demoCommand(),
@@ -108,6 +109,8 @@ and the log go to standard error, as text.`,
 		a.historyCommand(),
 		a.holdCommand(),
 		a.ledgerCommand(),
+		a.metadataCommand(),
+		a.notifyCommand(),
 		a.planCommand(),
 		a.revertCommand(),
 		a.serveCommand(),

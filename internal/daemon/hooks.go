@@ -78,7 +78,8 @@ func (d *Daemon) requeue(ctx context.Context, which ...store.Which) {
 // configuration is what the listeners show of it.
 func (d *Daemon) configuration(context.Context) (http.Configuration, error) {
 	c := d.config.Load()
-	shown := http.Configuration{DesiredDigest: d.desired(c).Digest()}
+	desired := d.desired(c)
+	shown := http.Configuration{DesiredDigest: desired.Digest(), Scopes: desired.Scopes, ScopesKnown: !desired.ScopesUnknown}
 	for _, s := range c.Redacted() {
 		shown.Settings = append(shown.Settings, http.Setting{Name: s.Name, Value: s.Value, Origin: string(s.Origin)})
 	}

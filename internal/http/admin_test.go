@@ -105,7 +105,7 @@ func TestAPI(t *testing.T) {
 		{"/api/v1/journal?limit=1000", 200, `{"schema":1,.*`},
 		{"/api/v1/journal?limit=-1", 400, limits},
 		{"/api/v1/journal?after=nonsense", 400, `{"error":"bad_request".*}`},
-		{"/api/v1/config", 200, `{"schema":1,"desired_digest":"d1","settings":\[{"name":"MGMT_CLIENT_SECRET","value":"\[redacted\]","origin":"env"}\]}`},
+		{"/api/v1/config", 200, `{"schema":1,"desired_digest":"d1","scopes":\[\],"scopes_known":false,"settings":\[{"name":"MGMT_CLIENT_SECRET","value":"\[redacted\]","origin":"env"}\]}`},
 		{"/metrics", 200, `grantd_clients 1`},
 		{"/", 200, `(?s)grantd\n.*/api/v1/clients.*`},
 	} {

@@ -115,6 +115,9 @@ func (a *api) config(c echo.Context) error {
 		return ledgerProblem(err)
 	}
 	cfg.Schema = schema
+	if cfg.Scopes == nil {
+		cfg.Scopes = []string{}
+	}
 	if cfg.Settings == nil {
 		cfg.Settings = []Setting{}
 	}

@@ -160,6 +160,8 @@ func JournalListView(page []dcr.JournalEntry, next string) JournalList {
 type Configuration struct {
 	Schema        int       `json:"schema"`
 	DesiredDigest string    `json:"desired_digest"`
+	Scopes        []string  `json:"scopes"`       // that clients shall get, of all sources
+	ScopesKnown   bool      `json:"scopes_known"` // false until every source has told any
 	Settings      []Setting `json:"settings"`
 }
 
