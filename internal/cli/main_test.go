@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"auth0":    auth0,
 			"await":    await,
+			"chat":     startChat,
 			"exits":    exits,
 			"find":     find,
 			"fresh":    freshTenant,
