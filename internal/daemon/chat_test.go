@@ -58,9 +58,13 @@ func (r *room) heard() string {
 const roomURL = "https://hooks.example.com/services/room-secret"
 
 // chatting is a world whose daemon tells a room.
-func newChatting(t *testing.T, o tenantsim.Options) (*world, *room) {
+func newChatting(t *testing.T, o tenantsim.Options, environ ...string) (*world, *room) {
 	w, r := newWorld(t, o), &room{}
 	w.chat, w.environ["GRANTD_NOTIFY_URL"] = r, roomURL
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		w.environ[name] = value
+	}
 	w.start()
 	t.Cleanup(w.stop)
 	time.Sleep(time.Minute)
@@ -189,7 +193,7 @@ func TestHoldsAndStormsAreTold(t *testing.T) {
 // tells nothing again.
 func TestTroublesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r := newChatting(t, tenantsim.Options{})
+		w, r := newChatting(t, tenantsim.Options{TokenLifetime: 2 * time.Hour}, "GRANTD_POLL_SCHEDULE=off")
 		time.Sleep(time.Hour)
 		w.stream.Pause()
 		r.expect(t, 2*time.Hour, "log_stream_stopped: ")
@@ -208,9 +212,23 @@ func TestTroublesAreTold(t *testing.T) {
 		r.expect(t, 30*time.Minute, "management_api_failing is over.")
 
 		w.tenant.SetSecret(bubbleApp, "another")
-		r.expect(t, 48*time.Hour, "token_refused: ") // when the present one ends
+		r.expect(t, 4*time.Hour, "token_refused: ") // when the present one ends
 		w.tenant.SetSecret(bubbleApp, "management-secret")
-		r.expect(t, 24*time.Hour, "token_refused is over.")
+		r.expect(t, 4*time.Hour, "token_refused is over.")
+		w.stop()
+	})
+}
+
+// A webhook that brings nothing is told, and that it brings something again.
+func TestSilentWebhookIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newChatting(t, tenantsim.Options{})
+		w.stream.Hold()
+		w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/tenants/settings", map[string]any{"friendly_name": "Acme"})
+		id := w.register(tenantsim.ChatGPT("one"))
+		r.expect(t, 15*time.Minute, id+") is ready", "webhook_silent: ")
+		w.stream.Release()
+		r.expect(t, 15*time.Minute, "webhook_silent is over.")
 		w.stop()
 	})
 }
@@ -223,6 +241,7 @@ func TestCapacityIsTold(t *testing.T) {
 			w := newWorld(t, tenantsim.Options{Plan: tenantsim.Free})
 			r := &room{}
 			w.chat, w.environ["GRANTD_NOTIFY_URL"], w.environ["GRANTD_PLAN"] = r, roomURL, plan
+			w.environ["GRANTD_POLL_SCHEDULE"] = "off"
 			w.start()
 			t.Cleanup(w.stop)
 			time.Sleep(time.Hour)
@@ -238,11 +257,11 @@ func TestCapacityIsTold(t *testing.T) {
 			}
 			if plan == "enterprise" {
 				r.expect(t, 12*time.Minute, "clients are ready")
-				r.expect(t, 24*time.Hour)
+				r.expect(t, 2*time.Hour)
 			} else {
 				r.expect(t, 12*time.Minute, "clients are ready", "The tenant has 8 of 10 applications")
-				r.expect(t, 24*time.Hour)
-				if n := strings.Count(w.log.about("nearly full"), "\n"); n != 1 && n != 2 {
+				r.expect(t, 23*time.Hour)
+				if n := strings.Count(w.log.about("nearly full"), "\n"); n != 1 {
 					t.Errorf("%d lines a day", n)
 				}
 			}
