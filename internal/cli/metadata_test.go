@@ -2,8 +2,8 @@ package cli
 
 import "testing"
 
-// The metadata of a resource is served between its host and its path.
-// RFC 9728, section 3.1
+// The metadata of a resource is served between its host and its path,
+// by RFC 9728, section 3.1.
 func TestMetadataURL(t *testing.T) {
 	for resource, want := range map[string]string{
 		"https://mcp.example.com":                  "https://mcp.example.com/.well-known/oauth-protected-resource",

@@ -38,7 +38,7 @@ func (a *app) wants(ctx context.Context) (wanted, error) {
 		return w, nil //nolint:nilerr // it can be done without, and is said to be
 	}
 	reader := newSocketReader(at.socket)
-	defer reader.Close()
+	defer func() { _ = reader.Close() }()
 	var running api.Configuration
 	if err := reader.get(ctx, "/api/v1/config", &running); err != nil || !running.ScopesKnown {
 		return w, nil //nolint:nilerr // the same

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 	"grantd/internal/health"
 	chat "grantd/internal/notify"
@@ -133,100 +132,11 @@ func (t *troubles) proven(d *Daemon, r health.Report) map[dcr.Reason]bool {
 	}
 }
 
-const (
-	// capacityJob looks how full the tenant is: every hour, and sooner when
-	// clients have come since.
-	capacityJob, capacitySchedule = "capacity", "@every 5m"
-	capacityEvery                 = time.Hour
-	// scarceWarning is how often the log says that the tenant is nearly full.
-	scarceWarning = 24 * time.Hour
-)
-
-// capacity is how full the tenant is, and when that was looked at.
-type capacity struct {
-	dcr.Capacity
-	at     time.Time
-	warned time.Time
-}
-
-type share struct {
-	kind       string
-	has, limit int
-}
-
-func (c *capacity) shares() []share {
-	return []share{
-		{"applications", c.Applications, c.Limits.Applications},
-		{"grants", c.Grants, c.Limits.Grants},
-	}
-}
-
-// count counts the tenant's applications and grants, where that can have
-// changed.
-func (d *Daemon) count(ctx context.Context) {
-	was := d.capacity.Load()
-	if was != nil && time.Since(was.at) < capacityEvery-time.Minute && d.newcomers.Load() == 0 {
-		return
-	}
-	d.newcomers.Store(0)
-	ctx = auth0.WithCall(ctx, dcr.Background, "")
-	has, err := d.totals(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			d.log.Warn("count applications and grants", "error", err)
-		}
-		return
-	}
-	c := &capacity{Capacity: dcr.Capacity{Totals: has}, at: time.Now()}
-	var known bool
-	if c.Limits, known = dcr.PlanLimits(string(d.config.Load().TenantPlan)); !known {
-		c.Limits, known = dcr.GuessLimits(d.budget.Snapshot().Burst, has)
-	}
-	if !known {
-		return
-	}
-	if was != nil {
-		c.warned = was.warned
-	}
-	d.warnScarce(c)
-	d.capacity.Store(c)
-}
-
-// warnScarce says once a day that the tenant is nearly full.
-func (d *Daemon) warnScarce(c *capacity) {
-	if !c.warned.IsZero() && time.Since(c.warned) < scarceWarning {
-		return
-	}
-	for _, s := range c.shares() {
-		if dcr.Scarce(s.has, s.limit) {
-			d.log.Warn("the tenant is nearly full: at the limit no client can register", "of", s.kind, "has", s.has,
-				"limit", s.limit, "plan", c.Limits.Plan, "guessed", c.Limits.Guessed)
-			c.warned = time.Now()
-		}
-	}
-}
-
-func (d *Daemon) totals(ctx context.Context) (has dcr.Totals, err error) {
-	if has.Applications, err = d.tenant.ApplicationTotal(ctx); err != nil {
-		return has, err
-	}
-	has.Grants, err = d.tenant.GrantTotal(ctx)
-	return has, err
-}
-
-// capacityKnown is how full the tenant is, for the metrics.
-func (e *Engine) capacityKnown() (dcr.Capacity, bool) {
-	c := e.capacity.Load()
-	if c == nil {
-		return dcr.Capacity{}, false
-	}
-	return c.Capacity, true
-}
-
 // chatting is what an Engine has for telling people.
 type chatting struct {
 	notifier    *chat.Notifier
 	newcomers   atomic.Int64 // clients looked at for the first time since the tenant was counted
 	capacity    atomic.Pointer[capacity]
+	counted     counting
 	streamsRead atomic.Bool // in this process
 }

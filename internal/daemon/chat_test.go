@@ -163,6 +163,19 @@ func TestHoldsAndStormsAreTold(t *testing.T) {
 		w, r := newChatting(t, tenantsim.Options{})
 		id := w.register(tenantsim.ChatGPT("one"))
 		r.expect(t, 30*time.Second, "is ready")
+		other := w.register(tenantsim.ChatGPT("two"))
+		r.expect(t, 30*time.Second, "is ready")
+		w.tenant.SetScopes(bubbleApp, append(w.permissions(), "delete:client_grants")...)
+		journal, _, err := w.d.ledger.Journal(t.Context(), store.JournalQuery{ClientID: other, Limit: 10})
+		for _, e := range journal {
+			if e.Step == dcr.StepGrant {
+				_, err = w.d.Revert(t.Context(), e.Seq, false)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.expect(t, time.Minute, "client "+other+" alone until it is released: reverted. ")
 		if _, err := w.d.Hold(t.Context(), api.HoldRequest{ClientID: id, For: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
