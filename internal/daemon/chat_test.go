@@ -217,12 +217,12 @@ func TestTroublesAreTold(t *testing.T) {
 		r.expect(t, 2*time.Hour, "log_stream_stopped is over.")
 
 		w.tenant.OutageBy(tenantsim.InternalError)
-		r.expect(t, 15*time.Minute, "management_api_failing: ")
+		r.expect(t, 3*time.Hour, "management_api_failing: ")
 		w.stop()
 		w.start()
 		r.expect(t, 30*time.Minute)
 		w.tenant.Outage(false)
-		r.expect(t, 30*time.Minute, "management_api_failing is over.")
+		r.expect(t, 3*time.Hour, "management_api_failing is over.")
 
 		w.tenant.SetSecret(bubbleApp, "another")
 		r.expect(t, 4*time.Hour, "token_refused: ") // when the present one ends
