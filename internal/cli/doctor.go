@@ -15,7 +15,7 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out what keeps clients from registering and people from logging in",
+		Short: "Find out why clients cannot register or people cannot log in",
 		Long: `Look at everything in the tenant that decides whether clients can register and
 people can log in with them: grantd's own access, the API, the connections, the
 tenant's settings, what runs at a login, grants, the log stream, the public

@@ -35,7 +35,7 @@ func invocations(line string) (all [][]string) {
 	line = regexp.MustCompile(`\$\([^)]*\)`).ReplaceAllString(line, "x")
 	words := strings.Fields(strings.NewReplacer("<(", " ", ")", " ").Replace(line))
 	for i, w := range words {
-		if w != "grantd" {
+		if w != "grantd" || i > 0 && !slices.Contains([]string{"sudo", "|", "&&", ";", "do", ""}, strings.TrimRight(words[i-1], "|;")) && !strings.HasSuffix(words[i-1], ";") {
 			continue
 		}
 		rest := words[i+1:]

@@ -70,7 +70,7 @@ document, scopes live in the gateway already and this command is not needed.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  grantd metadata --env-file /etc/grantd/grantd.env > /var/www/mcp.json
-  grantd metadata --name "Acme notes" --issuer https://login.example.com/
+  grantd metadata --name Notes --issuer https://login.example.com/
   grantd metadata --url`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -87,8 +87,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 found something
 to act on. Results go to standard output, as text or with --json as JSON; errors
 and the log go to standard error, as text.`,
 		Example: `  grantd demo
-  grantd serve --env-file /etc/grantd/grantd.env
-  grantd clients list`,
+  grantd setup --env-file grantd.env
+  grantd serve --env-file grantd.env
+  grantd doctor
+  grantd explain tpc_8SXWY6j3afl2CP5ntwEOpM`,
 		Version:       buildVersion().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -99,25 +101,22 @@ and the log go to standard error, as text.`,
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
 	f.StringVar(&a.socket, "socket", "", "control socket `PATH` of the running daemon")
-	root.AddCommand(
-		a.actionCommand(),
-		a.clientsCommand(),
-		a.configCommand(),
-		a.demoCommand(),
-		a.doctorCommand(),
-		a.explainCommand(),
-		a.historyCommand(),
-		a.holdCommand(),
-		a.ledgerCommand(),
-		a.metadataCommand(),
-		a.notifyCommand(),
-		a.planCommand(),
-		a.revertCommand(),
-		a.serveCommand(),
-		a.setupCommand(),
-		a.syncCommand(),
-		a.versionCommand(),
-	)
+	for _, g := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"To begin:", []*cobra.Command{a.demoCommand(), a.setupCommand(), a.serveCommand(), a.doctorCommand()}},
+		{"To see:", []*cobra.Command{a.clientsCommand(), a.explainCommand(), a.historyCommand(), a.planCommand(), a.configCommand()}},
+		{"To act:", []*cobra.Command{a.syncCommand(), a.holdCommand(), a.revertCommand(), a.ledgerCommand(), a.notifyCommand()}},
+		{"To hand on:", []*cobra.Command{a.actionCommand(), a.metadataCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(a.versionCommand())
 	strictUsage(root)
 	return root
 }
