@@ -11,18 +11,23 @@ import (
 // API reads a resource server by its identifier, which is matched exactly;
 // ErrNotFound when there is none.
 func (c *Client) API(ctx context.Context, identifier string) (dcr.API, error) {
+	_, api, err := c.readAPI(ctx, identifier)
+	return api, err
+}
+
+func (c *Client) readAPI(ctx context.Context, identifier string) (*management.GetResourceServerResponseContent, dcr.API, error) {
 	switch identifier {
 	case "", ".", "..":
 		// Nothing that a URL path would swallow.
-		return dcr.API{}, invalid(opGetResourceServer, "API identifier")
+		return nil, dcr.API{}, invalid(opGetResourceServer, "API identifier")
 	}
 	r, err := c.apis.Get(c.with(ctx, opGetResourceServer), identifier, &management.GetResourceServerRequestParameters{})
 	if err != nil {
-		return dcr.API{}, result(opGetResourceServer, err)
+		return nil, dcr.API{}, result(opGetResourceServer, err)
 	}
 	if r.GetIdentifier() != identifier {
 		// The path takes ids too.
-		return dcr.API{}, badResponse(opGetResourceServer, errOther)
+		return nil, dcr.API{}, badResponse(opGetResourceServer, errOther)
 	}
 	api := dcr.API{
 		ID: clean(r.GetID(), maxCode), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
@@ -37,5 +42,5 @@ func (c *Client) API(ctx context.Context, identifier string) (dcr.API, error) {
 			api.Scopes = append(api.Scopes, s.Value)
 		}
 	}
-	return api, nil
+	return r, api, nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"grantd/internal/auth0"
-	"grantd/internal/budget"
 	"grantd/internal/dcr"
 	"grantd/internal/tenantsim"
 )
@@ -83,8 +82,8 @@ func TestReadsOfATenant(t *testing.T) {
 		"default grants": {func() (any, error) { return c.DefaultGrants(ctx, audience) }, []dcr.Grant{
 			{ID: own.ID, Audience: audience, SubjectType: "user", Scopes: []string{"a"}},
 		}},
-		"clients":          {func() (any, error) { return c.CountClients(ctx) }, 3},
-		"grants":           {func() (any, error) { return c.CountGrants(ctx) }, 4},
+		"clients":          {func() (any, error) { return c.ApplicationTotal(ctx) }, 3},
+		"grants":           {func() (any, error) { return c.GrantTotal(ctx) }, 4},
 		"a document":       {func() (any, error) { return c.Documented(ctx, document) }, true},
 		"another document": {func() (any, error) { return c.Documented(ctx, document+"x") }, false},
 	}
@@ -151,7 +150,7 @@ func TestReadsOfGarbage(t *testing.T) {
 		if len(rules)+len(orgs)+len(grants) > 0 {
 			t.Errorf("%s: %v %v %v, settings %s", answer, rules, orgs, grants, settings)
 		}
-		if n, err := c.CountClients(ctx); err == nil {
+		if n, err := c.ApplicationTotal(ctx); err == nil {
 			t.Errorf("%s: %d clients", answer, n)
 		}
 		if ok, _ := c.Documented(ctx, "https://a.example/c.json"); ok {
@@ -193,25 +192,22 @@ func TestLogStreamCredentials(t *testing.T) {
 	}
 }
 
-// The clock and the sizes of the rate limit are told by the answers there are.
+// The tenant's clock is told by the answers there are.
 func TestNoticed(t *testing.T) {
 	tenant, c, id := looking(t, tenantsim.Options{Plan: tenantsim.Essentials})
-	if n := c.Noticed(); n.SkewKnown || len(n.Limits) > 0 {
+	if n := c.Noticed(); n.SkewKnown {
 		t.Errorf("before any answer: %+v", n)
 	}
 	tenant.SetClockSkew(-5 * time.Minute)
 	if _, err := c.Client(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.CountClients(t.Context()); err != nil {
+	if _, err := c.ApplicationTotal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	n := c.Noticed()
 	if off := (n.Skew + 5*time.Minute).Abs(); !n.SkewKnown || off > 2*time.Second {
 		t.Errorf("skew %v", n.Skew)
-	}
-	if diff := cmp.Diff(map[budget.Group]int{budget.Other: 10, budget.ListClients: 5}, n.Limits); diff != "" {
-		t.Error(diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"context"
+	"errors"
 	"net/url"
 
 	"github.com/auth0/go-auth0/v3/management"
@@ -33,4 +34,13 @@ func (c *Client) ClientByDocument(ctx context.Context, document string) (dcr.Cli
 		}
 	}
 	return found[0], nil
+}
+
+// Documented reports whether a client was imported from the document at a URL.
+func (c *Client) Documented(ctx context.Context, document string) (bool, error) {
+	_, err := c.ClientByDocument(ctx, document)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

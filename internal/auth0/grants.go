@@ -147,3 +147,22 @@ func toGrant(op string, r *management.ClientGrantResponseContent) (dcr.Grant, er
 		AllowAllScopes: r.GetAllowAllScopes(),
 	}, nil
 }
+
+// DefaultGrants are the grants by which users of any third-party client without
+// a grant of its own reach the API.
+// https://auth0.com/docs/get-started/applications/application-access-to-apis-client-grants
+func (c *Client) DefaultGrants(ctx context.Context, audience string) ([]dcr.Grant, error) {
+	if audience == "" {
+		return nil, invalid(opListGrants, "audience") // it would be no filter
+	}
+	l := c.userGrants(audience)
+	l.query.Set("default_for", "third_party_clients")
+	p, err := c.readPage(ctx, l, "")
+	if err != nil {
+		return nil, err
+	}
+	return translate(p.items, func(r *management.ClientGrantResponseContent) (dcr.Grant, bool) {
+		g, err := toGrant(opListGrants, r)
+		return g, err == nil && r.DefaultFor != nil && r.GetAudience() == audience && g.SubjectType == dcr.SubjectUser
+	}), nil
+}

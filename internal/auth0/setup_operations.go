@@ -8,7 +8,6 @@ const (
 	opCreateAPI      = "create_resource_server"
 	opUpdateAPI      = "update_resource_server"
 	opCreateClient   = "create_client"
-	opReadSettings   = "read_tenant_settings"
 	opUpdateSettings = "update_tenant_settings"
 	opCreateStream   = "create_log_stream"
 	opUpdateStream   = "update_log_stream"
@@ -18,7 +17,6 @@ func addSetupOperations(add func(name string, group budget.Group, scopes ...stri
 	add(opCreateAPI, budget.Other, "create:resource_servers")
 	add(opUpdateAPI, budget.Other, "update:resource_servers")
 	add(opCreateClient, budget.Other, "create:clients")
-	add(opReadSettings, budget.Other, "read:tenant_settings")
 	add(opUpdateSettings, budget.Other, "update:tenant_settings")
 	add(opCreateStream, budget.Other, "create:log_streams")
 	add(opUpdateStream, budget.Other, "update:log_streams")

@@ -27,58 +27,20 @@ type FullAPI struct {
 // FullAPI reads an API by its identifier, which is matched exactly; ErrNotFound
 // when there is none.
 func (c *Client) FullAPI(ctx context.Context, identifier string) (FullAPI, error) {
-	switch identifier {
-	case "", ".", "..":
-		return FullAPI{}, invalid(opGetResourceServer, "API identifier")
-	}
-	r, err := c.apis.Get(c.with(ctx, opGetResourceServer), identifier, &management.GetResourceServerRequestParameters{})
+	r, api, err := c.readAPI(ctx, identifier)
 	if err != nil {
-		return FullAPI{}, result(opGetResourceServer, err)
+		return FullAPI{}, err
 	}
-	if r.GetIdentifier() != identifier {
-		return FullAPI{}, badResponse(opGetResourceServer, errOther) // the path takes ids too
-	}
-	if !validID(r.GetID()) {
+	if !validID(api.ID) {
 		return FullAPI{}, badResponse(opGetResourceServer, errNoID)
 	}
-	full := FullAPI{API: dcr.API{
-		ID: r.GetID(), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
-		SigningAlg: string(r.GetSigningAlg()), AllowOfflineAccess: r.GetAllowOfflineAccess(), EnforcePolicies: r.GetEnforcePolicies(),
-	}}
-	if r.SubjectTypeAuthorization != nil && r.SubjectTypeAuthorization.User != nil {
-		full.UserPolicy = dcr.AccessPolicy(r.SubjectTypeAuthorization.User.GetPolicy())
-	}
+	full := FullAPI{API: api}
 	for _, s := range r.Scopes {
 		if s != nil {
-			full.Scopes = append(full.Scopes, s.Value)
 			full.Defined = append(full.Defined, APIScope{s.Value, s.GetDescription()})
 		}
 	}
 	return full, nil
-}
-
-// ReadSettings reads the tenant's settings, as far as setup looks at them.
-func (c *Client) ReadSettings(ctx context.Context) (dcr.TenantSettings, error) {
-	body, err := c.get(ctx, opReadSettings, "/tenants/settings", nil)
-	if err != nil {
-		return dcr.TenantSettings{}, err
-	}
-	var w struct {
-		Flags struct {
-			Registration bool `json:"enable_dynamic_client_registration"`
-		} `json:"flags"`
-		Mode     text `json:"dynamic_client_registration_security_mode"`
-		CIMD     bool `json:"client_id_metadata_document_supported"`
-		Profile  text `json:"resource_parameter_profile"`
-		Audience text `json:"default_audience"`
-	}
-	if err := unmarshal(body, &w, "settings"); err != nil {
-		return dcr.TenantSettings{}, badResponse(opReadSettings, err)
-	}
-	return dcr.TenantSettings{
-		DynamicRegistration: w.Flags.Registration, RegistrationMode: dcr.SecurityMode(clean(string(w.Mode), maxCode)),
-		CIMD: w.CIMD, ResourceProfile: clean(string(w.Profile), maxCode), DefaultAudience: clean(string(w.Audience), maxURL),
-	}, nil
 }
 
 // ManagementGrant finds the grant by which an application itself reaches the

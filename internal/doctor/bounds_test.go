@@ -166,7 +166,7 @@ func TestOneLookFails(t *testing.T) {
 // The plan is guessed by the rate limit where nobody says it.
 func TestGuessedPlan(t *testing.T) {
 	for plan, want := range map[tenantsim.Plan]string{
-		tenantsim.Essentials: "essentials", tenantsim.Enterprise: "enterprise", tenantsim.Unlimited: "",
+		tenantsim.Essentials: "essentials or professional", tenantsim.Enterprise: "enterprise", tenantsim.Unlimited: "",
 	} {
 		t.Run(fmt.Sprint(plan), func(t *testing.T) {
 			t.Parallel()

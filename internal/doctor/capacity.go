@@ -29,15 +29,15 @@ type Usage struct {
 const far = 10 * 365 * 24 * time.Hour
 
 func (f Facts) capacity() Capacity {
-	c := Capacity{Plan: f.Plan}
-	if c.Plan == "" {
-		c.Plan = guessPlan(f.Noticed.Limits)
-		c.Guessed = c.Plan != ""
+	limits, known := dcr.PlanLimits(f.Plan)
+	if !known {
+		limits, _ = dcr.GuessLimits(f.LargestLimit, dcr.Totals{Applications: f.ClientCount.Value, Grants: f.GrantCount.Value})
 	}
-	applications, grants := limits(c.Plan)
-	c.Applications = f.usage(f.ClientCount, applications, f.ClientsPerDay)
-	c.Grants = f.usage(f.GrantCount, grants, f.GrantsPerDay)
-	return c
+	return Capacity{
+		Plan: limits.Plan, Guessed: limits.Guessed,
+		Applications: f.usage(f.ClientCount, limits.Applications, f.ClientsPerDay),
+		Grants:       f.usage(f.GrantCount, limits.Grants, f.GrantsPerDay),
+	}
 }
 
 func (f Facts) usage(used Answer[int], limit int, perDay float64) Usage {
@@ -70,7 +70,7 @@ func (x *examination) capacity() {
 		switch {
 		case one.Used >= one.Limit:
 			x.found(CapacityFull, one.what, message)
-		case one.Used*5 >= one.Limit*4:
+		case dcr.Scarce(one.Used, one.Limit):
 			if !one.FullAt.IsZero() {
 				message += fmt.Sprintf(" At %.1f a day the last is taken about %s.", one.PerDay, one.FullAt.Format("2006-01-02"))
 			}

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"grantd/internal/auth0"
-	"grantd/internal/budget"
 	"grantd/internal/dcr"
 	"grantd/internal/doctor"
 )
@@ -239,14 +238,10 @@ func TestCapacity(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	f.Plan = ""
-	for want, limits := range map[string]map[budget.Group]int{
-		"free":       {budget.Other: 2, budget.ListClients: 2},
-		"enterprise": {budget.Other: 10, budget.ListClients: 10},
-		"":           {budget.Other: 7},
-	} {
-		f.Noticed.Limits = limits
+	for burst, want := range map[int]string{2: "free", 10: "essentials or professional", 50: "enterprise", 0: ""} {
+		f.LargestLimit = burst
 		if c := doctor.Diagnose(f).Capacity; c.Plan != want || c.Guessed != (want != "") {
-			t.Errorf("%v: %+v", limits, c)
+			t.Errorf("%d: %+v", burst, c)
 		}
 	}
 }

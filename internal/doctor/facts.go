@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"grantd/internal/auth0"
-	"grantd/internal/budget"
 	"grantd/internal/dcr"
 )
 
@@ -35,6 +34,9 @@ type Options struct {
 	Secrets [][sha256.Size]byte
 
 	Plan string // the subscription; empty: guessed
+	// Burst is the largest rate limit that Auth0 told of, 0 before any; nil: not
+	// known.
+	Burst func() int
 	// Mode is the security mode of the client that registered last, for where the
 	// tenant does not say; empty: none did.
 	Mode dcr.SecurityMode
@@ -77,11 +79,12 @@ type Facts struct {
 	Took      time.Duration
 	Calls     int // of the Management API
 
-	NotTenant string // why the domain is not a tenant's; empty: it is
-	Refused   string // why the credentials were refused; empty: they were not
-	Granted   []string
-	GrantedOK bool // the scopes of grantd's application are known: Granted
-	Noticed   auth0.Noticed
+	NotTenant    string // why the domain is not a tenant's; empty: it is
+	Refused      string // why the credentials were refused; empty: they were not
+	Granted      []string
+	GrantedOK    bool // the scopes of grantd's application are known: Granted
+	Noticed      auth0.Noticed
+	LargestLimit int // calls that Auth0 takes at once, as far as it told; 0: not known
 
 	Settings      Answer[dcr.TenantSettings]
 	API           Answer[dcr.API]
@@ -143,34 +146,4 @@ func (f Facts) endpoint() string {
 		return "https://YOUR-HOST" + f.WebhookPath
 	}
 	return f.PublicURL + f.WebhookPath
-}
-
-// limits are how many applications and grants a subscription allows.
-// https://auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy
-func limits(plan string) (applications, grants int) {
-	switch plan {
-	case "free":
-		return 10, 100
-	case "essentials", "professional":
-		return 100, 10_000
-	case "enterprise":
-		return 100_000, 100_000
-	}
-	return 0, 0
-}
-
-// guessPlan tells the subscription by the sizes of its rate limit's buckets;
-// empty where they tell none. Essentials and professional have the same.
-// https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations
-func guessPlan(limits map[budget.Group]int) string {
-	other, clients := limits[budget.Other], limits[budget.ListClients]
-	switch {
-	case other == 2:
-		return "free"
-	case other == 10 && clients == 5:
-		return "essentials"
-	case other == 10 && clients == 10, other == 50:
-		return "enterprise"
-	}
-	return ""
 }

@@ -53,8 +53,8 @@ type Configuration interface {
 type Contents interface {
 	DefaultGrants(ctx context.Context, audience string) ([]dcr.Grant, error)
 	UserGrants(ctx context.Context, audience, from string) (auth0.GrantPage, error)
-	CountClients(context.Context) (int, error)
-	CountGrants(context.Context) (int, error)
+	ApplicationTotal(context.Context) (int, error)
+	GrantTotal(context.Context) (int, error)
 	Documented(ctx context.Context, url string) (bool, error)
 }
 
@@ -97,6 +97,9 @@ func Look(ctx context.Context, t Tenant, o Options) (Facts, error) {
 	}
 	f.Calls = int(min(calls.Load(), maxCalls))
 	f.Noticed = t.Noticed()
+	if o.Burst != nil {
+		f.LargestLimit = o.Burst()
+	}
 	f.Took = o.Now().Sub(f.CheckedAt)
 	return f, nil
 }
@@ -171,8 +174,8 @@ func (f *Facts) lookInside(ctx context.Context, t Tenant) {
 		page, err := t.UserGrants(ctx, f.Audience, "")
 		f.Grants = answer(Part[dcr.Grant]{page.Grants, page.Next != "" || page.Capped}, err)
 	})
-	look(func() { f.ClientCount = answer(t.CountClients(ctx)) })
-	look(func() { f.GrantCount = answer(t.CountGrants(ctx)) })
+	look(func() { f.ClientCount = answer(t.ApplicationTotal(ctx)) })
+	look(func() { f.GrantCount = answer(t.GrantTotal(ctx)) })
 	_ = g.Wait() // what fails is in its answer
 }
 

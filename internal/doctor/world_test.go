@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"grantd/internal/auth0"
+	"grantd/internal/budget"
 	"grantd/internal/doctor"
 	"grantd/internal/tenantsim"
 )
@@ -93,7 +94,9 @@ func newWorld(t *testing.T, o tenantsim.Options) *world {
 
 func (w *world) connect(t *testing.T, secret string) {
 	t.Helper()
-	c, err := auth0.New(auth0.Options{Domain: domain, BaseURL: w.URL(), ClientID: own, ClientSecret: secret})
+	calls := budget.New(budget.Options{})
+	w.o.Burst = func() int { return calls.Snapshot().Burst }
+	c, err := auth0.New(auth0.Options{Domain: domain, BaseURL: w.URL(), ClientID: own, ClientSecret: secret, Budget: calls})
 	if err != nil {
 		t.Fatal(err)
 	}

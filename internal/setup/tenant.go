@@ -13,7 +13,7 @@ type Reader interface {
 	FullAPI(ctx context.Context, identifier string) (auth0.FullAPI, error)
 	Client(ctx context.Context, id string) (dcr.Client, error)
 	ManagementGrant(ctx context.Context, clientID, audience string) (dcr.Grant, bool, error)
-	ReadSettings(ctx context.Context) (dcr.TenantSettings, error)
+	TenantSettings(ctx context.Context) (dcr.TenantSettings, error)
 	Connection(ctx context.Context, name string) (dcr.Connection, error)
 	Webhooks(ctx context.Context) ([]auth0.Webhook, error)
 }
@@ -89,7 +89,7 @@ type Webhook struct {
 func Look(ctx context.Context, t Reader, w Want, secret string) (State, error) {
 	s := State{Want: w, Connections: map[string]*dcr.Connection{}}
 	var err error
-	if s.Settings, err = t.ReadSettings(ctx); err != nil {
+	if s.Settings, err = t.TenantSettings(ctx); err != nil {
 		return State{}, err
 	}
 	if s.API, err = found(t.FullAPI(ctx, w.Audience)); err != nil {
