@@ -129,6 +129,9 @@ func (c *census) add(r dcr.Record) {
 	if r.Registration == dcr.RegistrationDCR && r.SecurityMode != "" && at.After(c.newest) {
 		c.newest, c.mode = at, r.SecurityMode
 	}
+	if r.Reason == dcr.OwnClient {
+		return
+	}
 	if r.FirstSeenFeed == dcr.FeedSweep && r.RegisteredAt.IsZero() || r.Phase == dcr.Gone || at.Before(c.now.Add(-growth)) {
 		return // nobody knows when it came, or it takes no room, or it was long ago
 	}

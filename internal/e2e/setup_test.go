@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -59,6 +60,7 @@ func TestSetupFromNothing(t *testing.T) {
 			}
 			w.start() // 2
 			w.warm()
+			w.clean()
 			c := w.register("first") // 3
 			rec := w.await(c.ID, "ready")
 			if rec.SecurityMode != "strict" || rec.FirstSeenFeed != "webhook" {
@@ -93,6 +95,28 @@ func TestSetupFromNothing(t *testing.T) {
 				t.Error("again: the env file was changed")
 			}
 		})
+	}
+}
+
+// clean wants doctor to find nothing wrong. What the daemon's own application may
+// not look at is no finding.
+func (w *world) clean() {
+	w.Helper()
+	code, stdout, stderr := w.command("", "", "doctor", "--json")
+	var report struct {
+		Findings []struct{ Code, Severity, Message string }
+		Fine     []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+		w.Fatalf("%v\n%s\n%s", err, stdout, stderr)
+	}
+	for _, f := range report.Findings {
+		if f.Severity != "unknown" {
+			w.Errorf("doctor: %+v", f)
+		}
+	}
+	if code != 0 || len(report.Fine) == 0 {
+		w.Errorf("doctor: exit code %d, %d fine", code, len(report.Fine))
 	}
 }
 

@@ -217,6 +217,7 @@ func (r *recorder) client(id string, s dcr.Sighting) error {
 	case dcr.Registered:
 		if rec.RegisteredAt.IsZero() {
 			rec.RegisteredAt = s.At
+			measure(&rec)
 		}
 		if s.Registration != "" && rec.Registration == dcr.RegistrationUnknown {
 			rec.Registration = s.Registration

@@ -194,6 +194,25 @@ func TestRecordFillsIn(t *testing.T) {
 	}
 }
 
+// A sweep may find a client and make it ready before the log tells when it
+// registered.
+func TestRegisteredAfterReady(t *testing.T) {
+	l := storetest.Open(t)
+	if _, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedSweep, Sightings: []dcr.Sighting{{Kind: dcr.Registered, ClientID: "tpc_a", LogID: "sweep1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	s := registered("tpc_a", "log1")
+	settle(t, l, "tpc_a", dcr.Ready, func(r *dcr.Record) { r.ReadyAt = s.At.Add(700 * time.Millisecond) })
+	record(t, l, s)
+	if r := client(t, l, "tpc_a"); r.TimeToReady != 700*time.Millisecond {
+		t.Errorf("it took %v", r.TimeToReady)
+	}
+	settle(t, l, "tpc_a", dcr.Ready, func(r *dcr.Record) { r.TimeToReady = time.Hour })
+	if r := client(t, l, "tpc_a"); r.TimeToReady != 700*time.Millisecond {
+		t.Errorf("then it took %v", r.TimeToReady)
+	}
+}
+
 func TestRecordBoundsTexts(t *testing.T) {
 	l := storetest.Open(t)
 	s := registered("tpc_a", "log1")

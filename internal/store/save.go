@@ -74,6 +74,7 @@ func merge(stored, saved dcr.Record, settled bool) dcr.Record {
 	if !stored.ReadyAt.IsZero() { // the first time only
 		r.ReadyAt, r.TimeToReady = stored.ReadyAt, stored.TimeToReady
 	}
+	measure(&r)
 	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if !settled {
 		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
@@ -115,4 +116,12 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// measure sets how long a client took that was ready before the log told when it
+// had registered: a sweep may be faster than the log.
+func measure(r *dcr.Record) {
+	if !r.ReadyAt.IsZero() && !r.RegisteredAt.IsZero() && r.TimeToReady == 0 {
+		r.TimeToReady = max(0, r.ReadyAt.Sub(r.RegisteredAt))
+	}
 }
