@@ -58,6 +58,7 @@ var layers = []layer{
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},
 	{name: "internal/child", purpose: "grantd as a process of its own, for the demo and black-box tests"},
 	{name: "internal/tenantsim", purpose: "a simulated Auth0 tenant over HTTP; standard library only, knows nothing of ours"},
+	{name: "internal/doctest", purpose: "the documentation as tests read it, and its links", support: true},
 	{name: "internal/archtest", purpose: "this order, as a test"},
 }
 
