@@ -8,24 +8,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/spf13/cobra"
 )
 
-//go:embed action.js.tmpl
+//go:embed action.js
 var actionCode string
 
 // actionRuntime is the newest that Auth0 runs Actions with.
 const actionRuntime = "node22"
-
-// action is what the template is filled with. Its texts are JSON, which is
-// JavaScript too (ECMA-262, JSON superset), so that none can end where it stands
-// and go on as code.
-type action struct {
-	Audience, Scopes, RoleClaim, UIDClaim string
-	AddScopes, Unknown                    bool
-}
 
 // actionOptions are the flags.
 type actionOptions struct {
@@ -121,33 +112,47 @@ func (a *app) action(cmd *cobra.Command, o actionOptions) error {
 }
 
 // renderAction is the code. A configuration cannot say anything in it that is
-// not a value.
+// not a value: the values are JSON, which is JavaScript too (ECMA-262, JSON
+// superset), and are put in last, in one pass.
+//
+// It is not a text/template, because a program that has one calls methods by
+// names made up at run time, and so the linker leaves none out: a quarter of the
+// binary.
 func renderAction(audience string, scopes []string, unknown bool, o actionOptions) (string, error) {
-	if scopes == nil {
-		scopes = []string{}
-	}
-	v := action{AddScopes: o.scopes && len(scopes) > 0, Unknown: unknown && o.scopes}
-	for _, field := range []struct {
-		to    *string
+	var pairs []string
+	for _, v := range []struct {
+		name  string
 		value any
-		empty bool
-	}{{&v.Audience, audience, false}, {&v.Scopes, scopes, false}, {&v.RoleClaim, o.roleClaim, o.roleClaim == ""}, {&v.UIDClaim, o.uidClaim, o.uidClaim == ""}} {
-		if field.empty {
-			continue
-		}
-		literal, err := json.Marshal(field.value) // escapes what HTML and JavaScript trip over, too
+	}{{"$Audience", audience}, {"$Scopes", scopes}, {"$RoleClaim", o.roleClaim}, {"$UIDClaim", o.uidClaim}} {
+		literal, err := json.Marshal(v.value) // escapes what HTML and JavaScript trip over, too
 		if err != nil {
 			return "", fmt.Errorf("print the action: %w", err)
 		}
-		*field.to = string(literal)
+		pairs = append(pairs, v.name, string(literal))
 	}
-	t, err := template.New("action").Parse(actionCode)
-	if err != nil {
-		return "", fmt.Errorf("print the action: %w", err)
-	}
+	code := sections(actionCode, map[string]bool{
+		"AddScopes": o.scopes && len(scopes) > 0,
+		"Unknown":   o.scopes && unknown,
+		"RoleClaim": o.roleClaim != "",
+		"UIDClaim":  o.uidClaim != "",
+	})
+	return strings.NewReplacer(pairs...).Replace(code), nil
+}
+
+// sections leaves out the lines from "//if Name" to "//end" whose name is not
+// wanted, and these marks themselves. A section holds no other.
+func sections(code string, wanted map[string]bool) string {
 	var b strings.Builder
-	if err := t.Execute(&b, v); err != nil {
-		return "", fmt.Errorf("print the action: %w", err)
+	keep := true
+	for line := range strings.Lines(code) {
+		mark := strings.TrimSpace(line)
+		if name, begins := strings.CutPrefix(mark, "//if "); begins {
+			keep = wanted[name]
+		} else if mark == "//end" {
+			keep = true
+		} else if keep {
+			b.WriteString(line)
+		}
 	}
-	return b.String(), nil
+	return b.String()
 }

@@ -105,7 +105,7 @@ func TestActionIsNoWayIn(t *testing.T) {
 	for _, evil := range []string{
 		`"; process.exit(7); "`, `'; process.exit(7); '`, "`${process.exit(7)}`", "\\", "\\\"; process.exit(7)//", "*/ process.exit(7); /*",
 		"a\nprocess.exit(7)\n", "a\r\nprocess.exit(7)", "a\u2028process.exit(7)\u2029", "</script><script>process.exit(7)</script>", "<!-- ",
-		"{{.Scopes}}", "__proto__", "\x00",
+		"$Scopes", "\n//end\n", "$RoleClaim", "__proto__", "\x00",
 	} {
 		code, err := renderAction(evil, []string{evil}, false, actionOptions{scopes: true, roleClaim: evil, uidClaim: evil})
 		if err != nil {

@@ -96,7 +96,6 @@ and the log go to standard error, as text.`,
 		SilenceUsage:  true,
 		RunE:          help,
 	}
-	root.SetVersionTemplate("grantd {{.Version}}\n")
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.StringVar(&a.envFile, "env-file", "", "read configuration from this `FILE`; the environment wins")
