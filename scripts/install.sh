@@ -1,0 +1,323 @@
+#!/usr/bin/env bash
+# Installs grantd from this checkout as a systemd service. See --help.
+set -euo pipefail
+
+help() {
+  cat <<'EOF'
+Installs grantd on this machine as a systemd service, from a checkout of its
+source. Run it as root; running it again changes nothing that is right already.
+
+Usage: scripts/install.sh [MODE] [OPTION]...
+
+Modes:
+  (none)              install; over an older version: upgrade
+  --upgrade           replace the binary and the units, and go back to the old
+                      ones, the ledger too, unless the service is healthy after
+  --rollback          go back to the version before the last upgrade
+  --uninstall         remove the binary and the units; the configuration and the
+                      ledger stay
+
+Options:
+  --binary FILE       install this binary; else it is built, for which Go is needed
+  --prefix DIR        where bin/grantd goes (default /usr/local)
+  --root DIR          install below DIR, for an image; nothing is started
+  --wait SECONDS      how long to wait for the service to be healthy (default 60)
+  --no-start          do not start the service
+  --purge             with --uninstall: remove the configuration and the ledger too
+  --dry-run           print what would be done, and do nothing
+  --help              print this
+
+Healthy is a service that is ready, answers on its control socket, and has not
+ended for five seconds since. Whether Auth0 can be reached says nothing about a
+version, so it does not count; grantd doctor looks at that.
+
+Examples:
+  sudo scripts/install.sh
+  sudo scripts/install.sh --binary dist/grantd-linux-amd64
+  sudo scripts/install.sh --upgrade --binary ~/grantd-linux-arm64 --wait 120
+  sudo scripts/install.sh --uninstall --purge
+  scripts/install.sh --root /tmp/image --prefix /usr --binary bin/grantd
+
+Exit codes: 0 done, 1 failed (after a failed upgrade the old version runs again),
+2 wrong usage.
+EOF
+}
+
+say() { printf 'install.sh: %s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+misuse() { printf 'install.sh: %s; --help says how to use it\n' "$*" >&2; exit 2; }
+
+mode='' binary='' prefix=/usr/local root='' wait=60 start=yes purge='' dry=''
+set_mode() { [ -z "$mode" ] || misuse "more than one mode"; mode=$1; }
+while [ $# -gt 0 ]; do
+  case $1 in
+    --binary | --prefix | --root | --wait) [ $# -gt 1 ] || misuse "$1 wants a value" ;;
+  esac
+  case $1 in
+    --upgrade) set_mode upgrade ;;
+    --rollback) set_mode rollback ;;
+    --uninstall) set_mode uninstall ;;
+    --binary) binary=$2; shift ;;
+    --prefix) prefix=${2%/}; shift ;;
+    --root) root=${2%/}; shift ;;
+    --wait) wait=$2; shift ;;
+    --no-start) start='' ;;
+    --purge) purge=yes ;;
+    --dry-run) dry=yes ;;
+    -h | --help) help; exit 0 ;;
+    *) misuse "what is $1?" ;;
+  esac
+  shift
+done
+mode=${mode:-install}
+[[ $wait =~ ^[0-9]+$ ]] || misuse "--wait wants seconds, not $wait"
+[[ $prefix == /* ]] || misuse "--prefix wants an absolute path, not $prefix"
+[ -z "$purge" ] || [ "$mode" = uninstall ] || misuse "--purge goes with --uninstall"
+
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+bin=$root$prefix/bin/grantd
+etc=$root/etc/grantd
+env_file=$etc/grantd.env
+units=$root/etc/systemd/system
+kept=$root/var/lib/grantd-previous # binary and units of the version before
+state=$root/var/lib/grantd
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# run does what it is told, or says it.
+run() {
+  if [ -n "$dry" ]; then printf 'would run:'; printf ' %q' "$@"; printf '\n'; else "$@"; fi
+}
+
+[ -n "$dry" ] || [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "only root can install a service; try sudo"
+if [ -z "$root" ] && command -v dpkg-query >/dev/null && dpkg-query -W -f '${db:Status-Status}' grantd 2>/dev/null | grep -q '^installed$'; then
+  fail "grantd is installed as a package here: upgrade and remove it with apt"
+fi
+
+# live says that there is a systemd to talk to.
+live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+
+# systemctl of the machine itself; an image has none that runs.
+ctl() { if live; then run systemctl "$@"; fi; }
+
+# instances are the running units: the service and those of its template.
+instances() { if live; then systemctl list-units --plain --no-legend --state=active,activating,reloading 'grantd.service' 'grantd@*.service' | cut -d' ' -f1; fi; }
+
+configured() { [ -e "$env_file" ] && grep -q '^MGMT_DOMAIN=.' "$env_file"; }
+
+# setting NAME is the value of the configuration, as far as a path needs quotes.
+setting() { sed -n "s/^$1=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$env_file" 2>/dev/null | tail -n 1; }
+
+socket() {
+  local at
+  at=$(setting GRANTD_SOCKET)
+  [ -n "$at" ] || at=$(setting GRANTD_STATE_DIR)/grantd.sock
+  [ "$at" != /grantd.sock ] || at=$state/grantd.sock
+  echo "$at"
+}
+
+# healthy waits until the service is, or the time is over. The template's
+# instances count by being active.
+healthy() {
+  local end=$((SECONDS + wait)) unit restarts
+  local -a wanted
+  mapfile -t wanted < <(printf '%s\n' "$@")
+  while [ "$SECONDS" -lt "$end" ]; do
+    restarts=$(systemctl show -p NRestarts -p MainPID "${wanted[@]}")
+    for unit in "${wanted[@]}"; do
+      systemctl is-active --quiet "$unit" || { sleep 1; continue 2; }
+    done
+    if [[ " ${wanted[*]} " == *" grantd.service "* ]]; then
+      "$bin" hold list --socket "$(socket)" >/dev/null 2>&1 || { sleep 1; continue; }
+    fi
+    sleep 5
+    for unit in "${wanted[@]}"; do
+      systemctl is-active --quiet "$unit" || continue 2
+    done
+    [ "$restarts" = "$(systemctl show -p NRestarts -p MainPID "${wanted[@]}")" ] && return 0
+  done
+  return 1
+}
+
+obtain() {
+  if [ -z "$binary" ]; then
+    command -v go >/dev/null || fail "Go is not installed, so nothing can be built: name a binary with --binary"
+    binary=$work/grantd
+    (cd "$source_dir" && scripts/build "$binary" >/dev/null)
+  fi
+  [ -f "$binary" ] || fail "there is no file $binary"
+  [ -n "$root" ] || [ -n "$dry" ] || { install -m 0755 "$binary" "$work/candidate" && "$work/candidate" version >/dev/null; } ||
+    fail "$binary does not run on this machine ($(uname -m)); nothing was changed"
+}
+
+# place puts a file in place whole: whoever opens it finds the old or the new.
+place() {
+  run install -D -m "$1" "$2" "$3.new"
+  run mv -f "$3.new" "$3"
+}
+
+place_units() {
+  local unit
+  for unit in "$source_dir"/configs/grantd*.service; do
+    sed "s#/usr/bin/grantd#$prefix/bin/grantd#" "$unit" >"$work/$(basename "$unit")"
+    place 0644 "$work/$(basename "$unit")" "$units/$(basename "$unit")"
+  done
+}
+
+enable() {
+  if live; then
+    ctl --quiet enable grantd.service
+  else
+    run mkdir -p "$units/multi-user.target.wants"
+    run ln -sfn ../grantd.service "$units/multi-user.target.wants/grantd.service"
+  fi
+}
+
+do_install() {
+  obtain
+  if [ -e "$bin" ] && ! cmp -s "$binary" "$bin"; then
+    do_upgrade
+    return
+  fi
+  local fresh=yes
+  [ ! -e "$units/grantd.service" ] || fresh=''
+  place 0755 "$binary" "$bin"
+  place_units
+  run install -d -m 0755 "$etc"
+  if [ ! -e "$env_file" ]; then run install -m 0600 "$source_dir/configs/grantd.env.example" "$env_file"; fi
+  ctl daemon-reload
+  [ -z "$fresh" ] || enable # afterwards it is as the administrator has it
+  say "installed $bin"
+  if ! configured; then
+    say "not yet configured: edit $env_file (or: $bin setup --env-file $env_file), then systemctl start grantd"
+  elif [ -z "$start" ] || ! live; then
+    say "not started"
+  else
+    ctl start grantd.service
+    [ -n "$dry" ] || healthy grantd.service || fail "the service is not healthy after $wait s: journalctl -u grantd says why"
+    say "the service is healthy"
+  fi
+}
+
+do_upgrade() {
+  [ -e "$bin" ] || fail "there is no $bin to upgrade"
+  local -a running
+  mapfile -t running < <(instances)
+  if cmp -s "$binary" "$bin"; then say "the binary is the same; the units are put in place"; fi
+  run rm -rf "$kept.new"
+  run install -d -m 0755 "$kept.new"
+  run cp -p "$bin" "$units"/grantd*.service "$kept.new/"
+  run rm -rf "$kept"
+  run mv "$kept.new" "$kept"
+  place 0755 "$binary" "$bin"
+  place_units
+  ctl daemon-reload
+  say "upgraded $bin; the version before is in $kept"
+  [ ${#running[@]} -gt 0 ] || { say "no service was running, and none was started"; return; }
+  ctl restart "${running[@]}" || true # healthy tells
+  if [ -n "$dry" ] || healthy "${running[@]}"; then
+    say "the service is healthy"
+    return
+  fi
+  say "the new version is not healthy after $wait s; going back"
+  systemctl --no-pager --lines=10 status "${running[@]}" || true
+  go_back "${running[@]}"
+  fail "the upgrade failed, and the version before runs again"
+}
+
+# go_back restores the version that was kept, and starts the units again.
+go_back() {
+  if [ $# -gt 0 ]; then ctl stop "$@"; fi
+  place 0755 "$kept/grantd" "$bin"
+  local unit
+  for unit in "$units"/grantd*.service; do
+    [ -e "$kept/$(basename "$unit")" ] || run rm -f "$unit"
+  done
+  for unit in "$kept"/grantd*.service; do place 0644 "$unit" "$units/$(basename "$unit")"; done
+  ctl daemon-reload
+  restore_ledgers
+  if [ $# -gt 0 ]; then
+    ctl reset-failed "$@"
+    ctl start "$@" || true
+    [ -n "$dry" ] || healthy "$@" || fail "the version before is not healthy either: journalctl -u grantd says why"
+  fi
+}
+
+# reads FILE: the binary can read this ledger.
+reads() {
+  local code=0
+  "$bin" ledger check "$1" >/dev/null 2>&1 || code=$?
+  [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+# restore_ledgers puts back the copies from before a migration, where the older
+# version cannot read what the newer one has made of a ledger. It checks them
+# first, and keeps what it replaces. /var/lib/grantd is the service's own, and
+# what is in it and beside it belongs to the template's instances.
+restore_ledgers() {
+  local env ledger copy
+  for env in "$etc"/*.env; do
+    ledger=$(sed -n "s/^GRANTD_STATE_DIR=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$env" | tail -n 1)/grantd.db
+    if [ "$ledger" = /grantd.db ]; then
+      for ledger in "$state/grantd.db" "$state/$(basename "$env" .env)/grantd.db" "$state-$(basename "$env" .env)/grantd.db"; do
+        [ "$env" != "$env_file" ] || [ "$ledger" = "$state/grantd.db" ] || continue
+        [ "$env" = "$env_file" ] || [ "$ledger" != "$state/grantd.db" ] || continue
+        restore_ledger "$env" "$ledger"
+      done
+    else
+      restore_ledger "$env" "$ledger"
+    fi
+  done
+}
+
+restore_ledger() {
+  local env=$1 ledger=$2 copy
+  [ -e "$ledger" ] && ! reads "$ledger" || return 0
+  for copy in $(ls -t "$ledger".schema-* 2>/dev/null); do
+    if reads "$copy"; then
+      say "$ledger is of the newer version: restoring $copy"
+      STATE_DIRECTORY=$(dirname "$ledger") run "$bin" ledger restore --env-file "$env" "$copy"
+      return
+    fi
+  done
+  say "$ledger cannot be read by the version before, and there is no copy that can: see docs/operations.md"
+}
+
+do_rollback() {
+  [ -e "$kept/grantd" ] || fail "there is no earlier version in $kept"
+  local -a running
+  mapfile -t running < <(instances)
+  go_back "${running[@]}"
+  say "the version before is back: $("$bin" version | head -n 1)"
+}
+
+do_uninstall() {
+  local unit
+  if live; then
+    local -a running
+    mapfile -t running < <(instances)
+    [ ${#running[@]} -eq 0 ] || ctl stop "${running[@]}"
+    [ ! -e "$units/grantd.service" ] || ctl --quiet disable grantd.service
+  else
+    run rm -f "$units/multi-user.target.wants/grantd.service"
+  fi
+  for unit in "$units"/multi-user.target.wants/grantd@*.service "$units"/grantd.service "$units"/grantd@.service; do
+    [ ! -e "$unit" ] && [ ! -L "$unit" ] || run rm -f "$unit"
+  done
+  run rm -rf "$bin" "$kept"
+  ctl daemon-reload
+  if [ -n "$purge" ]; then
+    run rm -rf "$etc" "$state" "$state"@* "$state"-* "$root/var/lib/private/grantd" "$root/var/lib/private/grantd"[@-]*
+    say "removed, with configuration and ledger"
+  else
+    say "removed; $etc and $state stay, and --uninstall --purge removes them too"
+  fi
+}
+
+case $mode in
+  install) do_install ;;
+  upgrade) obtain; do_upgrade ;;
+  rollback) do_rollback ;;
+  uninstall) do_uninstall ;;
+esac
