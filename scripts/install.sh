@@ -256,8 +256,9 @@ reads() {
 # first, and keeps what it replaces. /var/lib/grantd is the service's own, and
 # what is in it and beside it belongs to the template's instances.
 restore_ledgers() {
-  local env ledger copy
+  local env ledger
   for env in "$etc"/*.env; do
+    [ -e "$env" ] || continue
     ledger=$(sed -n "s/^GRANTD_STATE_DIR=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$env" | tail -n 1)/grantd.db
     if [ "$ledger" = /grantd.db ]; then
       for ledger in "$state/grantd.db" "$state/$(basename "$env" .env)/grantd.db" "$state-$(basename "$env" .env)/grantd.db"; do
@@ -273,8 +274,10 @@ restore_ledgers() {
 
 restore_ledger() {
   local env=$1 ledger=$2 copy
-  [ -e "$ledger" ] && ! reads "$ledger" || return 0
-  for copy in $(ls -t "$ledger".schema-* 2>/dev/null); do
+  if [ ! -e "$ledger" ] || reads "$ledger"; then return; fi
+  local -a copies
+  mapfile -t copies < <(printf '%s\n' "$ledger".schema-* | sort -rV)
+  for copy in "${copies[@]}"; do
     if reads "$copy"; then
       say "$ledger is of the newer version: restoring $copy"
       STATE_DIRECTORY=$(dirname "$ledger") run "$bin" ledger restore --env-file "$env" "$copy"
@@ -303,7 +306,7 @@ do_uninstall() {
     run rm -f "$units/multi-user.target.wants/grantd.service"
   fi
   for unit in "$units"/multi-user.target.wants/grantd@*.service "$units"/grantd.service "$units"/grantd@.service; do
-    [ ! -e "$unit" ] && [ ! -L "$unit" ] || run rm -f "$unit"
+    if [ -e "$unit" ] || [ -L "$unit" ]; then run rm -f "$unit"; fi
   done
   run rm -rf "$bin" "$kept"
   ctl daemon-reload
