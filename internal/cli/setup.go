@@ -312,10 +312,18 @@ type envKeeper struct {
 // Keep implements setup.Keeper.
 func (k *envKeeper) Keep() error { return k.file.Add(k.values) }
 
-// KeepApplication implements setup.Keeper.
-func (k *envKeeper) KeepApplication(id, secret string) error {
+// CanKeep implements setup.Keeper.
+func (k *envKeeper) CanKeep() error {
 	if k.file == nil {
 		return errors.New("there is no env file")
+	}
+	return k.file.TakesSecrets()
+}
+
+// KeepApplication implements setup.Keeper.
+func (k *envKeeper) KeepApplication(id, secret string) error {
+	if err := k.CanKeep(); err != nil {
+		return err
 	}
 	return k.file.Add(map[string]config.Secret{"MGMT_CLIENT_ID": config.NewSecret(id), "MGMT_CLIENT_SECRET": config.NewSecret(secret)})
 }

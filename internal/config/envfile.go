@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -107,6 +108,11 @@ func (f *EnvFile) append(values map[string]Secret) error {
 	if err != nil {
 		return fmt.Errorf("add to the env file: %w", err)
 	}
+	if slices.ContainsFunc(Variables(), func(v Variable) bool { return v.Secret && values[v.Name].IsSet() }) {
+		if err := f.private(info); err != nil {
+			return err
+		}
+	}
 	b := &strings.Builder{}
 	if last := make([]byte, 1); info.Size() > 0 {
 		if _, err := file.ReadAt(last, info.Size()-1); err != nil && !errors.Is(err, io.EOF) {
@@ -122,15 +128,38 @@ func (f *EnvFile) append(values map[string]Secret) error {
 		if !ok || !value.IsSet() {
 			continue
 		}
-		if v.Secret && info.Mode().Perm()&0o007 != 0 {
-			return fmt.Errorf("%s can be read by everybody on this machine, so no secret is written into it: chmod o= %[1]s, then run setup again", f.path)
-		}
 		line, _ := envLine(v.Name, value.Reveal()) // looked at before
 		b.WriteString(line + "\n")
 	}
 	_, err = file.WriteString(b.String())
 	if err = errors.Join(err, file.Sync()); err != nil {
 		return fmt.Errorf("add to the env file: %w", err)
+	}
+	return nil
+}
+
+// TakesSecrets fails if Add would fail for a secret: the file cannot be written,
+// or others can read it. It changes nothing. One that is not there is made.
+func (f *EnvFile) TakesSecrets() error {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) && f.written == nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("add to the env file: %w", err)
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("add to the env file: %w", err)
+	}
+	return f.private(info)
+}
+
+// private fails if everybody can read the file, or change it.
+func (f *EnvFile) private(info fs.FileInfo) error {
+	if info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("%s can be read by everybody on this machine, so no secret is written into it: chmod o= %[1]s, then run setup again", f.path)
 	}
 	return nil
 }

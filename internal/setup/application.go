@@ -48,6 +48,9 @@ func (s State) newApplication() Action {
 		Scopes: []string{"create:clients", "create:client_grants"},
 		Needs:  EnvFile,
 		do: func(ctx context.Context, d Doer) error {
+			if err := d.File.CanKeep(); err != nil {
+				return err
+			}
 			id, secret, err := d.Tenant.CreateApplication(ctx, d.ID, app)
 			if err != nil {
 				return err

@@ -15,6 +15,8 @@ type fullDisk struct{ secret string }
 
 func (*fullDisk) Keep() error { return nil }
 
+func (*fullDisk) CanKeep() error { return nil }
+
 func (d *fullDisk) KeepApplication(_, secret string) error {
 	d.secret = secret
 	return errors.New("no space left on device")

@@ -35,6 +35,9 @@ type Writer interface {
 type Keeper interface {
 	// Keep writes the answers and what was generated into the env file.
 	Keep() error
+	// CanKeep fails where KeepApplication would, as far as that can be told
+	// before there is anything to keep.
+	CanKeep() error
 	// KeepApplication adds the application's credentials.
 	KeepApplication(id, secret string) error
 }
