@@ -2,10 +2,10 @@ package auth0
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/auth0/go-auth0/v3/management"
 
@@ -96,17 +96,16 @@ type keptSink struct {
 	Headers       json.RawMessage `json:"httpCustomHeaders,omitempty"`
 }
 
-// Sends reports whether the webhook sends the secret as its Authorization, with
-// or without the word Bearer before it.
+// Sends reports whether the webhook sends the secret where grantd looks for it:
+// as its Authorization, with or without the word Bearer before it, or in a
+// header of its own.
 func (w Webhook) Sends(secret string) bool {
 	if w.sink == nil || secret == "" {
 		return false
 	}
-	got := w.sink.Authorization
-	if len(got) > 7 && strings.EqualFold(got[:7], "Bearer ") {
-		got = got[7:]
-	}
-	return got == secret
+	sink := wireSink{Authorization: text(w.sink.Authorization)}
+	_ = json.Unmarshal(w.sink.Headers, &sink.Headers) // what cannot be read says nothing
+	return slices.Contains(sink.sums(), sha256.Sum256([]byte(secret)))
 }
 
 // Webhooks lists the tenant's log streams of type http. An entry that cannot be
@@ -116,12 +115,9 @@ func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isArray(body) {
-		return nil, badResponse(opListLogStreams, errNoArray)
-	}
-	var items []json.RawMessage
-	if err := unmarshal(body, &items, "list"); err != nil {
-		return nil, badResponse(opListLogStreams, err)
+	items, err := array(opListLogStreams, body)
+	if err != nil {
+		return nil, err
 	}
 	type wire struct {
 		ID      string   `json:"id"`

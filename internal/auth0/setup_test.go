@@ -251,3 +251,26 @@ func FuzzParseClaims(f *testing.F) {
 		}
 	})
 }
+
+// A secret in a header counts wherever the webhook takes it from, as doctor says.
+func TestWebhookSends(t *testing.T) {
+	const secret = "webhook-secret-0123456789"
+	for sink, want := range map[string]bool{
+		`{"httpAuthorization":"` + secret + `"}`:                                             true,
+		`{"httpAuthorization":"bearer ` + secret + `"}`:                                      true,
+		`{"httpAuthorization":"x` + secret + `"}`:                                            false,
+		`{"httpCustomHeaders":[{"header":"X-Webhook-Secret","value":"` + secret + `"}]}`:     true,
+		`{"httpCustomHeaders":[{"header":"Authorization","value":"Bearer ` + secret + `"}]}`: true,
+		`{"httpCustomHeaders":[{"header":"X-Other","value":"` + secret + `"}]}`:              false,
+		`{"httpCustomHeaders":"none"}`:                                                       false,
+		`{}`:                                                                                 false,
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			respond(w, 200, `[{"id":"lst_1","type":"http","status":"active","sink":`+sink+`}]`)
+		})
+		all, err := c.Webhooks(t.Context())
+		if err != nil || len(all) != 1 || all[0].Sends(secret) != want || all[0].Sends("") {
+			t.Errorf("%s: %v, %v", sink, all, err)
+		}
+	}
+}

@@ -154,7 +154,11 @@ func (s State) registration() Action {
 
 func (s State) profile() Action {
 	a := Action{Kind: Profile, Status: Is, Title: "Auth0 takes the resource parameter that MCP clients send"}
-	if s.Settings.ResourceProfile == dcr.ProfileCompatibility {
+	switch {
+	case s.Settings.ResourceProfile == dcr.ProfileCompatibility:
+		return a
+	case s.Settings.DefaultAudience == s.Audience: // it does as well, and opens nothing more
+		a.Title = "Auth0 issues tokens for the API by default"
 		return a
 	}
 	body := auth0.SettingsPatch{ResourceProfile: dcr.ProfileCompatibility}

@@ -90,6 +90,10 @@ func situations() []situation {
 		{"our stream moved", func(s *State) { s.Webhooks[0].Endpoint = "https://old.example.com/auth0-log-webhook" }, []string{"log_stream:todo",
 			`PATCH /api/v2/log-streams/lst_1 {"sink":` + sinkShown + `}`}},
 		{"another secret", func(s *State) { s.Webhooks[0].Sends = false }, []string{"log_stream:todo", `PATCH /api/v2/log-streams/lst_1 {"sink":` + sinkShown + `}`}},
+		{"a format that grantd reads too", func(s *State) { s.Webhooks[0].ContentFormat = "JSONARRAY" }, nil},
+		{"a default audience does as well", func(s *State) {
+			s.Settings.ResourceProfile, s.Settings.DefaultAudience = dcr.ProfileAudience, testAudience
+		}, nil},
 		{"another format", func(s *State) { s.Webhooks[0].ContentFormat = "JSONOBJECT" }, []string{"log_stream:todo", `PATCH /api/v2/log-streams/lst_1 {"sink":` + sinkShown + `}`}},
 		{"stopped", func(s *State) { s.Webhooks[0].Status = "paused" }, []string{"log_stream:todo", `PATCH /api/v2/log-streams/lst_1 {"status":"active"}`}},
 		{"filters leave out, and keep what they had", func(s *State) { s.Webhooks[0].Filters = []string{"actions", "management.success"} }, []string{"log_stream:todo",

@@ -9,6 +9,7 @@ import (
 )
 
 const (
+	// The format of a new one; a JSONARRAY is read as well.
 	contentFormat, contentType = "JSONLINES", "application/json"
 	// hidden stands in a shown call for the webhook's secret.
 	hidden = "[the webhook secret]"
@@ -87,7 +88,7 @@ func (s State) mendStream(w Webhook) Action {
 	}
 	badSink = check(w.Endpoint != s.StreamURL, "it delivers to "+w.Endpoint) || badSink
 	badSink = check(!w.Sends, "it does not send the configured secret") || badSink
-	badSink = check(w.ContentFormat != contentFormat, "its format is not "+contentFormat) || badSink
+	badSink = check(w.ContentFormat != contentFormat && w.ContentFormat != "JSONARRAY", "its format is not "+contentFormat) || badSink
 	badSink = check(!strings.HasPrefix(w.ContentType, contentType), "its content type is not "+contentType) || badSink
 	missing := lacking(w.Filters, Categories())
 	narrow := check(len(w.Filters) > 0 && len(missing) > 0, "its filters leave out "+strings.Join(missing, ", "))

@@ -85,7 +85,7 @@ type State struct {
 // Webhook is a log stream of type http.
 type Webhook struct {
 	auth0.Webhook
-	Sends bool // what it sends as its Authorization is the configured secret
+	Sends bool // what it sends is the configured secret
 }
 
 // Look reads the tenant. secret is the webhook's.
