@@ -29,19 +29,21 @@ func (e *Engine) Doctor(ctx context.Context) (doctor.Report, error) {
 	if !e.serving {
 		e.scopes.Refresh(ctx)
 	}
-	r, err := e.examine(ctx)
+	r, err := e.examine(ctx, false)
 	if err != nil {
 		return doctor.Report{}, failed(ctx, "doctor", err)
 	}
 	return r, nil
 }
 
-// examine looks at the tenant as a whole.
-func (e *Engine) examine(ctx context.Context) (doctor.Report, error) {
+// examine looks at the tenant as a whole, by the token at hand if that is to be
+// kept.
+func (e *Engine) examine(ctx context.Context, keepToken bool) (doctor.Report, error) {
 	o, err := e.doctorOptions(ctx)
 	if err != nil {
 		return doctor.Report{}, err
 	}
+	o.KeepToken = keepToken
 	f, err := doctor.Look(ctx, e.tenant, o)
 	if err != nil {
 		return doctor.Report{}, err

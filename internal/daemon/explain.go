@@ -56,7 +56,7 @@ func (e *Engine) Explain(ctx context.Context, id string) (explain.Story, error) 
 func (e *Engine) tenantFindings(ctx context.Context) []doctor.Finding {
 	ctx, cancel := context.WithTimeout(ctx, tenantWithin)
 	defer cancel()
-	r, err := e.examine(ctx)
+	r, err := e.examine(ctx, true)
 	if err != nil {
 		return nil
 	}

@@ -231,3 +231,27 @@ func TestExplainWithoutQuoting(t *testing.T) {
 		t.Errorf("%v %+v %+v", err, s.Denials, s.Problems)
 	}
 }
+
+// Tokens are counted by the month, and a story needs no newer one: the scopes for
+// looking that the application lacks are usually left ungranted.
+func TestExplainFetchesNoToken(t *testing.T) {
+	tenant, o := setup(t)
+	id := fill(tenant, 1)[0]
+	e := engine(t, o)
+	if _, err := e.Sync(t.Context(), false, nobody); err != nil {
+		t.Fatal(err)
+	}
+	before := len(tenant.TokenRequests())
+	if _, err := e.Explain(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tenant.TokenRequests()) - before; n > 0 {
+		t.Errorf("%d tokens", n)
+	}
+	if _, err := e.Doctor(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tenant.TokenRequests()) - before; n != 1 {
+		t.Errorf("%d tokens for doctor, of which somebody may have mended the scopes", n)
+	}
+}

@@ -43,6 +43,9 @@ type Options struct {
 	// ClientsPerDay and GrantsPerDay are by how many they grow; 0: not known.
 	ClientsPerDay, GrantsPerDay float64
 
+	// KeepToken: the token at hand will do, whatever its scopes.
+	KeepToken bool
+
 	// Transport reaches the gateway and the public address; one of its own when
 	// nil.
 	Transport http.RoundTripper

@@ -69,7 +69,7 @@ type Tenant interface {
 // the tenant cannot be reached, or ctx ends.
 //
 // A token is fetched when the present one lacks a scope or has one too many:
-// that may have been mended since it was issued.
+// that may have been mended since it was issued. Not so with KeepToken.
 func Look(ctx context.Context, t Tenant, o Options) (Facts, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -113,7 +113,7 @@ func (f *Facts) enter(ctx context.Context, t Tenant) error {
 	}
 	s, err := t.Token(ctx)
 	none := err
-	if err != nil || !s.OK || f.disputed(s.Scopes) {
+	if err != nil || !s.OK || !f.KeepToken && f.disputed(s.Scopes) {
 		err = t.Renew(ctx)
 		s, none = t.Token(ctx) // the old one may serve
 	}
