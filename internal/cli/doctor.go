@@ -146,7 +146,7 @@ func describeFindings(w io.Writer, p painter, s style, all []doctor.Finding) {
 	}
 	if one.Fix.Command != "" {
 		// In one line, to be pasted into a shell.
-		fmt.Fprintf(w, "  Run    %s\n", printable(cut(one.Fix.Command, 4000)))
+		fmt.Fprintf(w, "  Run    %s\n", command(one.Fix.Command))
 	}
 	fmt.Fprintln(w)
 }

@@ -104,8 +104,16 @@ func (t story) causes() {
 // short is a text from outside that has a line to itself, or less.
 func short(s string) string { return printable(cut(s, 200)) }
 
-// command is one to paste; wrapped it would be none.
-func command(s string) string { return printable(cut(s, 1200)) }
+// maxCommand is how long a command may be, in characters.
+const maxCommand = 10_000
+
+// command is one to paste: wrapped or cut it would be none, or another one.
+func command(s string) string {
+	if cut(s, maxCommand) != s {
+		return "(the command is too long to show; --json has it)"
+	}
+	return printable(s)
+}
 
 // point prints one of several, with a dash.
 func (t story) point(text string) {

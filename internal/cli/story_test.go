@@ -11,7 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctor"
 	stories "grantd/internal/explain"
+	"grantd/internal/policy"
 )
 
 // hostileStory has what plays tricks on a terminal in every text, as a daemon
@@ -63,6 +65,30 @@ func TestStoryIsHarmless(t *testing.T) {
 	}
 	if diff := cmp.Diff(hostileStory().Summary, back.Summary); diff != "" {
 		t.Errorf("JSON changed a value: %s", diff)
+	}
+}
+
+// A command is there to be pasted: all of it, or nothing.
+func TestCommandsAreWhole(t *testing.T) {
+	allowed, err := policy.Parse([]string{"chatgpt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head, end = "auth0 api patch 'x' --data '", "'"
+	for n, whole := range map[int]bool{100: true, 6000: true, 20_000: false} {
+		command := head + strings.Repeat("a", n) + end
+		found := doctor.Finding{Code: doctor.RulesActive, Severity: doctor.Problem, Message: "It is so.", Fix: doctor.Fix{Command: command}}
+		client := &dcr.Client{ID: "tpc_a", Callbacks: []string{"https://chatgpt.com/connector/oauth/a"}}
+		story := stories.Tell(stories.Facts{ID: client.ID, Policy: allowed, Live: stories.Live{Client: client}, Findings: []doctor.Finding{found}})
+		var told bytes.Buffer
+		if err := printStory(&told, false, story, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for what, text := range map[string]string{"story": told.String(), "report": describeReport(false, doctor.Report{Findings: []doctor.Finding{found}})} {
+			if got := strings.Contains(text, command); got != whole || strings.Contains(text, head) != whole {
+				t.Errorf("%s, %d: %.3000s", what, n, text)
+			}
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func (t *teller) addFinding(code Code, f doctor.Finding) {
 		c.Fix = strings.Join(ways, "; or ") + "."
 	}
 	if f.Fix.Command != "" {
-		c.Command = printable(f.Fix.Command, 4*maxText)
+		c.Command = whole(f.Fix.Command)
 	}
 	t.add(c)
 }

@@ -36,6 +36,19 @@ func printable(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
+// maxCommand is how long a command may be, in characters: a list of some hundred
+// scopes.
+const maxCommand = 8000
+
+// whole is a command to paste, or nothing: one that was cut or changed would do
+// something else. Doctor prints it.
+func whole(command string) string {
+	if printable(command, maxCommand) != command {
+		return ""
+	}
+	return command
+}
+
 // personal matches what tells of a person: mail addresses, user ids of a
 // connection such as auth0|… or google-oauth2|…, and IP addresses.
 func personal() *regexp.Regexp {
