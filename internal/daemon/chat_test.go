@@ -232,6 +232,21 @@ func TestTroublesAreTold(t *testing.T) {
 	})
 }
 
+// Another grantd's log stream, of the same path at another host, does not hide
+// that this one's was stopped.
+func TestOthersStreamHidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newChatting(t, tenantsim.Options{}, "GRANTD_PUBLIC_URL=https://grantd.example.com", "GRANTD_POLL_SCHEDULE=off")
+		w.tenant.AddLogStream(tenantsim.LogStream{
+			URL: "https://staging.example.com/auth0-log-webhook", Authorization: "another-secret-0123456789", Delivery: tenantsim.Delivery{Manual: true},
+		})
+		time.Sleep(time.Hour)
+		w.stream.Pause()
+		r.expect(t, 2*time.Hour, "log_stream_stopped: ")
+		w.stop()
+	})
+}
+
 // A webhook that brings nothing is told, and that it brings something again.
 func TestSilentWebhookIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

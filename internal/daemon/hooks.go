@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"grantd/internal/dcr"
@@ -131,18 +130,18 @@ func (d *Daemon) streams(ctx context.Context) {
 		return
 	}
 	d.streamsRead.Store(true)
-	mine, active := 0, 0
-	for _, s := range all {
-		// The public address is the proxy's, so the path must tell.
-		if s.Type != "http" || !strings.HasSuffix(s.Endpoint, d.config.Load().WebhookPath) {
-			continue
-		}
-		mine++
-		if s.Status == "active" {
-			active++
-		}
+	c := d.config.Load()
+	d.health.LogStream(stopped(all, c.PublicURL, c.WebhookPath))
+}
+
+// stopped reports whether there are log streams to our public address, or to our
+// path where none is, and all of them are stopped.
+func stopped(all []dcr.LogStream, publicURL, path string) bool {
+	mine := slices.DeleteFunc(slices.Clone(all), func(s dcr.LogStream) bool { return !s.DeliversTo(publicURL, path) })
+	if len(mine) == 0 && publicURL != "" {
+		return stopped(all, "", path)
 	}
-	d.health.LogStream(mine > 0 && active == 0)
+	return len(mine) > 0 && !slices.ContainsFunc(mine, func(s dcr.LogStream) bool { return s.Status == "active" })
 }
 
 // keepHouse writes what is only in memory, and keeps systemd's status line.

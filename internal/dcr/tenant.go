@@ -1,5 +1,7 @@
 package dcr
 
+import "strings"
+
 // Connection is a source of users, such as google-oauth2.
 type Connection struct {
 	ID       string
@@ -74,4 +76,17 @@ type LogStream struct {
 	// X-Webhook-Secret headers, a leading "Bearer " left out: enough to tell
 	// whether it is the right secret, and no secret.
 	Credentials [][32]byte
+}
+
+// DeliversTo reports whether a stream delivers to the webhook at path, as far as
+// can be told: where the public address is not known, it is the proxy's, and the
+// path must tell. publicURL has no slash at its end and may be empty.
+func (s LogStream) DeliversTo(publicURL, path string) bool {
+	if s.Type != "http" || path == "" {
+		return false
+	}
+	if publicURL == "" {
+		return strings.HasSuffix(s.Endpoint, path)
+	}
+	return s.Endpoint == publicURL+path
 }

@@ -96,14 +96,8 @@ func (f Facts) stream() (best dcr.LogStream, ok bool) {
 	return best, rank > 0
 }
 
-// here reports whether a stream delivers here, as far as can be told: where the
-// public address is not known, the path must tell.
-func (f Facts) here(s dcr.LogStream) bool {
-	if f.PublicURL == "" {
-		return f.WebhookPath != "" && strings.HasSuffix(s.Endpoint, f.WebhookPath)
-	}
-	return s.Endpoint == f.endpoint()
-}
+// here reports whether a stream delivers here, as far as can be told.
+func (f Facts) here(s dcr.LogStream) bool { return s.DeliversTo(f.PublicURL, f.WebhookPath) }
 
 // trusted reports whether a stream sends a secret that the webhook takes.
 func (f Facts) trusted(s dcr.LogStream) bool {
