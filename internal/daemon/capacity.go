@@ -37,11 +37,12 @@ func (c *capacity) shares() []share {
 	}
 }
 
-// counting is when the tenant was counted and why that failed the last time.
+// counting is when the tenant was counted, by which plan, and why that failed the last time.
 // Jobs do not overlap, but for a moment when the clock jumps.
 type counting struct {
 	mu      sync.Mutex
 	at      time.Time
+	plan    string // by which
 	failure dcr.Reason
 }
 
@@ -52,8 +53,9 @@ func (d *Daemon) count(ctx context.Context) {
 		return
 	}
 	defer d.counted.mu.Unlock()
-	came := d.newcomers.Load()
-	if !d.counted.at.IsZero() && time.Since(d.counted.at) < capacityEvery-time.Minute && came == 0 {
+	came, plan := d.newcomers.Load(), string(d.config.Load().TenantPlan)
+	recent := !d.counted.at.IsZero() && time.Since(d.counted.at) < capacityEvery-time.Minute
+	if recent && came == 0 && plan == d.counted.plan {
 		return
 	}
 	has, err := d.totals(auth0.WithCall(ctx, dcr.Background, ""))
@@ -68,12 +70,13 @@ func (d *Daemon) count(ctx context.Context) {
 		return
 	}
 	d.newcomers.Add(-came)
-	d.counted.at = time.Now()
-	limits, known := dcr.PlanLimits(string(d.config.Load().TenantPlan))
+	d.counted.at, d.counted.plan = time.Now(), plan
+	limits, known := dcr.PlanLimits(plan)
 	if !known {
 		limits, known = dcr.GuessLimits(d.budget.Snapshot().Burst, has)
 	}
 	if !known {
+		d.capacity.Store(nil)
 		return
 	}
 	c := &capacity{Capacity: dcr.Capacity{Totals: has, Limits: limits}}

@@ -301,6 +301,23 @@ func TestCapacityIsTold(t *testing.T) {
 	}
 }
 
+// Another plan counts soon, although the tenant was counted lately.
+func TestReloadChangesPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newChatting(t, tenantsim.Options{}, "GRANTD_PLAN=enterprise")
+		for i := range 8 {
+			w.register(tenantsim.ChatGPT(fmt.Sprint(i)))
+		}
+		r.expect(t, 12*time.Minute, "clients are ready")
+		w.environ["GRANTD_PLAN"] = "free"
+		if err := w.d.Reload(context.Background()); err != nil { //nolint:usetesting // it is the daemon's
+			t.Fatal(err)
+		}
+		r.expect(t, 6*time.Minute, " of 10 applications")
+		w.stop()
+	})
+}
+
 // A chat that hangs costs nothing: clients become ready as soon as without one,
 // and grantd stops as soon.
 func TestHangingChat(t *testing.T) {
