@@ -66,7 +66,8 @@ func (a *app) clientsListCommand() *cobra.Command {
 		Long: `List clients and where they stand, by client id or as --sort says. Filters that
 are given together all have to fit. A client's age counts from its registration,
 or from when it was first seen where nobody knows when it registered; one that
-was never used counts as unused since then.
+was never used counts as unused since then. --unused-for leaves out clients that
+are refused or gone, unless --phase names them.
 
 --watch goes on until it is interrupted: on a terminal the list is drawn anew
 every 2 seconds; elsewhere each change of a client is a line, with --json an
@@ -143,6 +144,11 @@ func (f *listFlags) selection(now time.Time) (s selection, err error) {
 		if *age.into, err = parseLength(age.flag, age.text); err != nil {
 			return s, err
 		}
+	}
+	if s.unused > 0 && len(s.phases) == 0 {
+		// Of the others nobody expects that they are used. Whoever deletes what
+		// is listed must not meet an application of their own.
+		s.phases = []dcr.Phase{dcr.Ready, dcr.Pending, dcr.Blocked}
 	}
 	if f.limit < 0 {
 		return s, fmt.Errorf("--limit %d: use 0 for all of them", f.limit)

@@ -94,7 +94,8 @@ func TestSelection(t *testing.T) {
 		"phases":       {listFlags{phases: []string{"ready", "gone"}, limit: 3}, []string{"tpc_000000", "tpc_000004", "tpc_000005"}, true},
 		"newer":        {listFlags{newerThan: "1m"}, []string{"tpc_000000", "tpc_000001"}, false},
 		"older":        {listFlags{olderThan: "7m"}, []string{"tpc_000008", "tpc_000009"}, false},
-		"unused":       {listFlags{unused: "8m"}, []string{"tpc_000000", "tpc_000009"}, false}, // one used 10 minutes ago, one never and registered 9 minutes ago
+		"unused":       {listFlags{unused: "8m"}, []string{"tpc_000000"}, false},                                                  // used 10 minutes ago
+		"unused, gone": {listFlags{unused: "8m", phases: []string{"ready", "gone"}}, []string{"tpc_000000", "tpc_000009"}, false}, // never, and registered 9 minutes ago
 		"last":         {listFlags{sort: "-client", limit: 2}, []string{"tpc_000009", "tpc_000008"}, true},
 		"reverse":      {listFlags{reverse: true, limit: 1}, []string{"tpc_000009"}, true},
 		"twice":        {listFlags{sort: "-client", reverse: true, limit: 1}, []string{"tpc_000000"}, true},
