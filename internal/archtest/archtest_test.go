@@ -44,6 +44,8 @@ var layers = []layer{
 	{name: "internal/health", purpose: "how grantd is doing, answered from memory"},
 	{name: "internal/feed", purpose: "where sightings come from: decode, classify, take in, poll"},
 	{name: "internal/scope", purpose: "the scopes that shall be granted: environment, file and URL; what they said last stays"},
+	{name: "internal/certs/certstest", purpose: "certificates for tests", support: true},
+	{name: "internal/certs", purpose: "the listeners' certificate: from files that are followed, or had and renewed by ACME"},
 	{name: "internal/watch", purpose: "tells when a file may have changed"},
 	{name: "internal/reconcile", purpose: "the loop, and one client at a time: observe, decide, plan, apply, settle"},
 	{name: "internal/store/storetest", purpose: "ledgers for tests, checked at their end", support: true},

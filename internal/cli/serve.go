@@ -58,6 +58,9 @@ func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) 
 		Logger: log, LogLevel: level, Version: buildVersion().Version,
 	})
 	if err != nil {
+		if _, ok := errors.AsType[config.Errors](err); ok {
+			return usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
+		}
 		if errors.Is(err, store.ErrOtherTenant) || errors.Is(err, store.ErrOtherAudience) {
 			return usageError{err}
 		}

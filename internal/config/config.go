@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 
 	"grantd/internal/plan"
@@ -73,6 +74,14 @@ type Config struct {
 	PublicURL   string // GRANTD_PUBLIC_URL: https://host[:port], no slash at the end, or empty
 	AdminListen string // GRANTD_ADMIN_LISTEN: host:port; empty when off
 	AdminToken  Secret // GRANTD_ADMIN_TOKEN
+
+	TrustedProxies []netip.Prefix // GRANTD_TRUSTED_PROXIES, as ordered
+
+	TLSCertFile      string // GRANTD_TLS_CERT_FILE: an absolute path, or empty as TLSKeyFile is
+	TLSKeyFile       string // GRANTD_TLS_KEY_FILE
+	ACMEDomain       string // GRANTD_ACME_DOMAIN: a host name in lower case, or empty; not beside TLSCertFile
+	ACMEDirectoryURL string // GRANTD_ACME_DIRECTORY_URL
+	ACMEEmail        string // GRANTD_ACME_EMAIL, or empty
 
 	StateDir string // GRANTD_STATE_DIR
 	Socket   string // GRANTD_SOCKET

@@ -76,6 +76,7 @@ func (l *lookup) crossCheck(c *Config, lenient bool) {
 	l.checkDomain(c)
 	l.checkScopes(c, lenient)
 	l.checkAdmin(c)
+	l.checkTLS(c)
 	if c.WebhookSecret.IsSet() && c.WebhookSecret.Equal(c.WebhookSecretPrevious) {
 		l.notice("LOG_WEBHOOK_SECRET_PREVIOUS", "equals LOG_WEBHOOK_SECRET; empty it")
 	}
@@ -136,7 +137,9 @@ func (l *lookup) checkAdmin(c *Config) {
 	case c.AdminToken.IsSet():
 		v := Variable{Name: "GRANTD_ADMIN_TOKEN", Secret: true}
 		l.fail(v, l.places[v.Name], "", checkSecret(c.AdminToken.Reveal(), minSecretLen))
-		l.notice(name, "other machines can reach %s, and there is no TLS: the token crosses the network in the clear, unless a proxy encrypts it", c.AdminListen)
+		if !c.ServesTLS() {
+			l.notice(name, "other machines can reach %s, and there is no TLS: the token crosses the network in the clear, unless a proxy encrypts it", c.AdminListen)
+		}
 	case !failed:
 		l.fail(Variable{Name: name}, l.places[name], quote(c.AdminListen), wrong("set GRANTD_ADMIN_TOKEN, or listen on 127.0.0.1", "can be reached by other machines, and there is no GRANTD_ADMIN_TOKEN"))
 	}

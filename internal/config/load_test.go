@@ -110,6 +110,8 @@ func TestLoadDefaults(t *testing.T) {
 		"GRANTD_WEBHOOK_PATH":  "/auth0-log-webhook",
 		"GRANTD_POLL_SCHEDULE": "@every 15s", "GRANTD_SWEEP_SCHEDULE": "@every 1h",
 		"GRANTD_LISTEN": "127.0.0.1:8080", "GRANTD_ADMIN_LISTEN": "127.0.0.1:8081", "GRANTD_ADMIN_TOKEN": "[unset]",
+		"GRANTD_TRUSTED_PROXIES": "", "GRANTD_TLS_CERT_FILE": "", "GRANTD_TLS_KEY_FILE": "", "GRANTD_ACME_DOMAIN": "",
+		"GRANTD_ACME_DIRECTORY_URL": "https://acme-v02.api.letsencrypt.org/directory", "GRANTD_ACME_EMAIL": "",
 		"GRANTD_STATE_DIR":  "/home/me/.local/state/grantd",
 		"GRANTD_SOCKET":     "/home/me/.local/state/grantd/grantd.sock",
 		"GRANTD_LOG_FORMAT": "text", "GRANTD_LOG_LEVEL": "info", "GRANTD_MGMT_RPS": "learned",

@@ -14,6 +14,7 @@ const (
 	groupPolicy  = "Which clients may be touched"
 	groupFeeds   = "How grantd hears of clients"
 	groupListen  = "Listeners"
+	groupTLS     = "TLS"
 	groupState   = "State"
 	groupNotify  = "Notifications"
 	groupOutput  = "Logs and limits"
@@ -24,7 +25,7 @@ const (
 func Variables() []Variable {
 	var all []Variable
 	for _, group := range [][]Variable{tenantVariables(), desiredVariables(), policyVariables(),
-		feedVariables(), listenVariables(), stateVariables(), notifyVariables(), outputVariables(), setupVariables()} {
+		feedVariables(), listenVariables(), tlsVariables(), stateVariables(), notifyVariables(), outputVariables(), setupVariables()} {
 		all = append(all, group...)
 	}
 	return all
@@ -182,7 +183,7 @@ func listenVariables() []Variable {
 	return []Variable{
 		text(Variable{
 			Name: "GRANTD_LISTEN", Group: groupListen, Default: "127.0.0.1:8080", Restart: true, Example: "0.0.0.0:8080",
-			Help: "Address of the public listener, for the webhook and health. Auth0 delivers to public HTTPS only, so there is a proxy with a certificate in front of it.",
+			Help: "Address of the public listener, for the webhook and health. Auth0 delivers to public HTTPS only: have a proxy with a certificate in front of it, or give grantd one (TLS, below). docs/tls.md says which.",
 		}, func(c *Config) *string { return &c.Listen }, parseAddress),
 		text(Variable{
 			Name: "GRANTD_PUBLIC_URL", Group: groupListen, Example: "https://grantd.example.com",
@@ -196,6 +197,12 @@ func listenVariables() []Variable {
 			Name: "GRANTD_ADMIN_TOKEN", Group: groupListen,
 			Help: "What the admin listener asks for, as a bearer token or as the password of basic authentication. Without one it answers only requests for localhost, 127.0.0.1 and [::1]. Where other machines can reach the listener, it needs at least 16 bytes, and none that looks like an example.",
 		}, func(c *Config) *Secret { return &c.AdminToken }, 1),
+		{
+			Name: "GRANTD_TRUSTED_PROXIES", Group: groupListen, Example: "10.0.0.2,fd00::/8",
+			Help:  "Addresses or networks (CIDR) of the proxies in front of the public listener, separated by commas or spaces. X-Forwarded-For is believed from them and from nobody else; it tells who was turned away, in the log.",
+			parse: parseProxies,
+			show:  func(c *Config) string { return joinPrefixes(c.TrustedProxies) },
+		},
 	}
 }
 

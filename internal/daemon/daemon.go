@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	nethttp "net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -75,8 +76,9 @@ const (
 )
 
 // New opens the ledger and binds the listeners. Nothing is called and nothing
-// is served before Run. It fails with the errors of store.Open, or because an
-// address is taken; it then leaves nothing open.
+// is served before Run. It fails with the errors of store.Open, with
+// config.Errors for a certificate that cannot be used, or because an address is
+// taken; it then leaves nothing open.
 func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	e, err := Open(ctx, o)
 	if err != nil {
@@ -99,6 +101,9 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}()
 	d.feeds()
 	if err := d.setSchedule(c); err != nil {
+		return nil, err
+	}
+	if err := d.openCertificate(c); err != nil {
 		return nil, err
 	}
 	return d, d.listen(ctx, c)
@@ -124,9 +129,9 @@ func (d *Daemon) intake() *feed.Intake {
 
 // listen binds the listeners.
 func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
-	d.public, err = http.Listen(ctx, c.Listen, http.ServerOptions{Logger: d.log, Handler: http.Public(http.PublicOptions{
+	d.public, err = http.Listen(ctx, c.Listen, http.ServerOptions{Logger: d.log, TLS: d.publicTLS(c), Handler: http.Public(http.PublicOptions{
 		Intake: d.intake(), Secrets: d.secrets, Health: d.health, WebhookPath: c.WebhookPath, Logger: d.log,
-		OnDelivery: d.metrics.Delivery,
+		OnDelivery: d.metrics.Delivery, Proxies: func() []netip.Prefix { return d.config.Load().TrustedProxies },
 	})})
 	if err != nil {
 		return fmt.Errorf("listen on GRANTD_LISTEN: %w", err)
@@ -134,7 +139,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	api := http.APIOptions{Ledger: d.ledger, Events: d.broker, Logger: d.log, Config: d.configuration, Holds: d.holds}
 	if c.AdminListen != "" {
 		d.admin, err = http.Listen(ctx, c.AdminListen, http.ServerOptions{
-			Logger: d.log, OnShutdown: d.broker.Close,
+			Logger: d.log, OnShutdown: d.broker.Close, TLS: d.adminTLS(c),
 			Handler: http.Admin(http.AdminOptions{API: api, Metrics: d.metrics.Handler(d.log), Token: d.adminToken}),
 		})
 		if err != nil {
@@ -189,6 +194,9 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.lasting(ctx, g, "watch clock", d.watchClock)
 	d.lasting(ctx, g, "keep bounds", d.keepBounds)
 	d.lasting(ctx, g, "notify", d.notifier.Run)
+	if d.certificate != nil {
+		d.lasting(ctx, g, "keep certificate", d.certificate.Run)
+	}
 	g.Go(func() error { d.start(ctx); return nil })
 	if d.envFile != "" {
 		d.lasting(ctx, g, "watch env file", d.watchEnvFile)
@@ -202,7 +210,7 @@ func (d *Daemon) announce() {
 	if a := d.AdminAddr(); a != nil {
 		admin = a.String()
 	}
-	d.log.Info("serving", "public", d.Addr().String(), "admin", admin, "version", d.version,
+	d.log.Info("serving", "public", d.Addr().String(), "admin", admin, "tls", tlsBy(c), "version", d.version,
 		"tenant", c.Domain, "audience", c.Audience, "state", c.StateDir)
 	if c.Policy.AllowsAny() {
 		d.log.Warn("GRANTD_ALLOWED_CLIENTS has any: every third-party client is promoted and granted, whoever registered it")

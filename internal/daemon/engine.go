@@ -60,6 +60,7 @@ type Engine struct {
 
 	tokenChanged chan struct{}
 	chatting
+	certificate certificate // of the listeners; nil without TLS, and set before anything runs
 }
 
 const (

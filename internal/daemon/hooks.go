@@ -172,6 +172,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		}
 		_, known := d.scopes.Scopes()
 		d.health.ScopeSources(len(d.scopes.Failing()) > 0, known)
+		d.certificateHealth()
 		checks, r := d.health.Checks(ctx), d.health.Report(ctx)
 		quiet.tell(d.log, checks)
 		troubles.tell(ctx, d, checks, r)

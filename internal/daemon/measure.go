@@ -16,7 +16,8 @@ func (e *Engine) sources() metrics.Sources {
 	return metrics.Sources{
 		Version: e.version, Ledger: e.ledger, Holds: e.ledger.Holds,
 		RateLimit: e.calls, Waiting: e.waiting, LedgerSize: e.ledgerSize, Entities: e.entities,
-		TokenExpires: func() time.Time { return e.tenant.TokenStatus().ExpiresAt },
+		TokenExpires:       func() time.Time { return e.tenant.TokenStatus().ExpiresAt },
+		CertificateExpires: e.certificateExpires,
 		Health: func(ctx context.Context) (health.Status, []health.Check) {
 			return e.health.Report(ctx).Status, e.health.Checks(ctx)
 		},
@@ -56,4 +57,12 @@ func (e *Engine) entities() []metrics.Entities {
 		{Kind: "applications", Used: c.Applications, Limit: c.Limits.Applications},
 		{Kind: "client_grants", Used: c.Grants, Limit: c.Limits.Grants},
 	}
+}
+
+// certificateExpires is when the listeners' certificate does, zero for none.
+func (e *Engine) certificateExpires() time.Time {
+	if e.certificate == nil {
+		return time.Time{}
+	}
+	return e.certificate.Status().Until
 }

@@ -101,6 +101,8 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 	now := *c
 	now.Domain, now.Audience, now.MgmtURL, now.StateDir, now.Socket = was.Domain, was.Audience, was.MgmtURL, was.StateDir, was.Socket
 	now.Listen, now.AdminListen, now.WebhookPath, now.LogFormat = was.Listen, was.AdminListen, was.WebhookPath, was.LogFormat
+	now.TLSCertFile, now.TLSKeyFile = was.TLSCertFile, was.TLSKeyFile
+	now.ACMEDomain, now.ACMEDirectoryURL, now.ACMEEmail = was.ACMEDomain, was.ACMEDirectoryURL, was.ACMEEmail
 	c = &now
 
 	if d.logLevel != nil {

@@ -86,6 +86,8 @@ const (
 	SweepFailing      Reason = "sweep_failing"
 	ScopeSourceFailed Reason = "scope_source_failing"
 	JWKSUnreachable   Reason = "jwks_unreachable"
+	CertFailing       Reason = "certificate_failing"
+	CertExpiring      Reason = "certificate_expiring"
 	Starting          Reason = "starting"
 )
 
@@ -162,6 +164,8 @@ func Reasons() []ReasonInfo {
 		{SweepFailing, health, "The last sweeps failed, so drift that no log entry told of stays unseen.", "See the log."},
 		{ScopeSourceFailed, health, "TOOL_SCOPES_FILE or TOOL_SCOPES_URL cannot be read or holds no scopes; what it said last stays in force.", "See the log; check the file, or that the gateway serves its protected-resource metadata."},
 		{JWKSUnreachable, health, "The tenant's signing keys could not be fetched.", "Check DNS, firewall and MGMT_DOMAIN."},
+		{CertFailing, health, "The listener's certificate could not be read anew from its files, or the authority issued none; the one before is shown on, if there is one.", "See the log: it has the reason and the next try. docs/tls.md says what an authority needs."},
+		{CertExpiring, health, "The listener's certificate ends within 14 days (or a quarter of its life, if that is less) or has ended, and was not replaced.", "Renew the files of GRANTD_TLS_CERT_FILE and GRANTD_TLS_KEY_FILE, or see the log for why the authority issues none."},
 		{Starting, health, "Started, nothing tried yet.", ""},
 	}
 }

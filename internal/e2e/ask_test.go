@@ -34,7 +34,8 @@ type health struct {
 func (w *world) health() health {
 	w.Helper()
 	var h health
-	if err := w.daemon.Get(w.ctx(), "http://"+w.daemon.Public+"/health/auth0", &h); err != nil {
+	_, answer, _ := w.send(http.MethodGet, w.url("/health/auth0"), nil)
+	if err := json.Unmarshal(answer, &h); err != nil {
 		w.Fatal(err)
 	}
 	return h
@@ -46,7 +47,7 @@ type receipt struct{ Received, Sightings, Registrations, Malformed int }
 // post delivers a body as Auth0, or somebody who has its secret, would.
 func (w *world) post(body []byte) receipt {
 	w.Helper()
-	status, answer, _ := w.send(http.MethodPost, "http://"+w.daemon.Public+"/auth0-log-webhook", body, "Authorization", secret)
+	status, answer, _ := w.send(http.MethodPost, w.url("/auth0-log-webhook"), body, "Authorization", secret)
 	if status != http.StatusOK {
 		w.Fatalf("the webhook answered %d: %s", status, answer)
 	}
@@ -66,7 +67,7 @@ func (w *world) send(method, url string, body []byte, header ...string) (int, []
 	for h := range slices.Chunk(header, 2) {
 		req.Header.Add(h[0], h[1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		w.Fatal(err)
 	}

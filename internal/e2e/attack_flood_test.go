@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ const slowOnes = 100
 // again when they are stubborn.
 type crowd struct {
 	address string
+	trust   *tls.Config // of those who come over TLS with HTTP/1.1; nil: in the clear
 	sources atomic.Uint32
 	open    atomic.Int32
 	closed  atomic.Int32 // by grantd, so far
@@ -46,6 +48,9 @@ func (c *crowd) join(ctx context.Context, stubborn bool, use func(context.Contex
 		}
 		c.open.Add(1)
 		hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		if c.trust != nil && n%5 > 0 { // every fifth never begins the handshake
+			conn = tls.Client(conn, c.trust)
+		}
 		use(ctx, conn)
 		_, _ = io.Copy(io.Discard, conn)
 		hangUp()
@@ -91,7 +96,8 @@ func (c *crowd) lay(ctx context.Context, idle int) {
 	const post = "POST /auth0-log-webhook HTTP/1.1\r\nHost: x\r\n"
 	for i := range idle {
 		use := func(context.Context, net.Conn) {}
-		if i%2 == 0 {
+		// A silent one is closed after 5 s, and handshakes take their time.
+		if i%2 == 0 || c.trust != nil {
 			use = says("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 		}
 		c.all.Go(func() { c.join(ctx, false, use) })
@@ -116,7 +122,7 @@ func (c *crowd) lay(ctx context.Context, idle int) {
 // is kept before it is acknowledged, and returns how long each took, sorted.
 func (f *fortress) deliveries(name string, n int, reuse bool) []time.Duration {
 	f.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: !reuse}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: !reuse, TLSClientConfig: f.trust.Clone(), ForceAttemptHTTP2: true}, Timeout: patience}
 	defer client.CloseIdleConnections()
 	took, again := make([]time.Duration, n), 0
 	pace := time.NewTicker(2 * time.Millisecond)
@@ -124,7 +130,7 @@ func (f *fortress) deliveries(name string, n int, reuse bool) []time.Duration {
 	for i := range took {
 		<-pace.C
 		entry := registration(fmt.Sprintf("%s-%d", name, i), fmt.Sprintf("tpc_nobody%d", i%7), otherApp)
-		req, err := http.NewRequestWithContext(f.ctx(), http.MethodPost, "http://"+f.daemon.Public+"/auth0-log-webhook", bytes.NewReader(entry))
+		req, err := http.NewRequestWithContext(f.ctx(), http.MethodPost, f.url("/auth0-log-webhook"), bytes.NewReader(entry))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -160,28 +166,33 @@ func (f *fortress) deliveries(name string, n int, reuse bool) []time.Duration {
 // How long they take is printed and not asserted: a machine has moods.
 func TestAttackFlood(t *testing.T) {
 	f := newFortress(t, setup{noStream: true})
+	f.siege(*flood)
+}
+
+// siege is TestAttackFlood with so many idle connections.
+func (f *fortress) siege(idle int) {
 	const n = 200
 	f.deliveries("in peace, new", n, false)
 	f.deliveries("in peace, kept", n, true)
-	ctx, cancel := context.WithCancel(t.Context())
-	c := crowd{address: f.daemon.Public}
+	ctx, cancel := context.WithCancel(f.Context())
+	c := crowd{address: f.address(), trust: f.trust}
 	defer c.all.Wait()
 	defer cancel()
-	c.lay(ctx, *flood)
+	c.lay(ctx, idle)
 	const places = 1024
 	f.eventually("the places are taken", func() bool { return f.openFiles() > places })
 	f.deliveries("under siege, new", n, false)
 	f.deliveries("under siege, kept", n, true)
 	f.eventually("all came, and those beyond the places were closed", func() bool {
-		return int(c.open.Load())+int(c.closed.Load()) >= *flood && int(c.closed.Load()) >= *flood-places
+		return int(c.open.Load())+int(c.closed.Load()) >= idle && int(c.closed.Load()) >= idle-places
 	})
 	f.deliveries("later, new", n, false)
-	t.Logf("%d connections are open, %d were closed by grantd", c.open.Load(), c.closed.Load())
+	f.Logf("%d connections are open, %d were closed by grantd", c.open.Load(), c.closed.Load())
 	if fds := f.openFiles(); fds > f.fds+places+120 {
-		t.Errorf("%d descriptors", fds)
+		f.Errorf("%d descriptors", fds)
 	}
 	if mib := f.resident(); mib > 128 {
-		t.Errorf("%d MiB are resident", mib)
+		f.Errorf("%d MiB are resident", mib)
 	}
 	cancel()
 	c.all.Wait()

@@ -94,7 +94,7 @@ func (f *fortress) metric(name string) int {
 func (f *fortress) unharmed() {
 	f.Helper()
 	f.eventually("nothing is due", func() bool { return f.due() == 0 })
-	if status, answer, _ := f.send("GET", "http://"+f.daemon.Public+"/health/auth0", nil); status != 200 {
+	if status, answer, _ := f.send("GET", f.url("/health/auth0"), nil); status != 200 {
 		f.Errorf("health: %d %s", status, answer)
 	}
 	f.letGo(100)

@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -49,6 +51,7 @@ type setup struct {
 	delivery  tenantsim.Delivery
 	noStream  bool
 	unstarted bool
+	trust     *tls.Config // of the public listener, which speaks TLS then; nil: it does not
 }
 
 // world is a tenant, a grantd and its files.
@@ -61,13 +64,19 @@ type world struct {
 	env    map[string]string
 	hook   *httptest.Server        // where the stream delivers to
 	target atomic.Pointer[url.URL] // of the hook: the running daemon
+	trust  *tls.Config             // see setup
+	client *http.Client            // of the public listener
+	extra  []string                // of the daemon's environment, beside the env file
 }
 
 func newWorld(t *testing.T, s setup) *world {
 	t.Helper()
 	t.Parallel()
 	s.tenant.Domain = domain
-	w := &world{T: t, tenant: tenantsim.ForTest(t, s.tenant), dir: t.TempDir()}
+	w := &world{T: t, tenant: tenantsim.ForTest(t, s.tenant), dir: t.TempDir(), trust: s.trust, client: http.DefaultClient}
+	if s.trust != nil {
+		w.trustAll(s.trust)
+	}
 	if s.scopes == nil {
 		s.scopes = allScopes()
 	}
@@ -96,10 +105,28 @@ func newWorld(t *testing.T, s setup) *world {
 	return w
 }
 
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// trustAll makes the clients of the public listener trust so.
+func (w *world) trustAll(trust *tls.Config) {
+	wire := &http.Transport{TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true}
+	w.trust, w.client = trust, &http.Client{Transport: wire}
+	w.Cleanup(wire.CloseIdleConnections)
+}
+
 // listenForStream stands in for the reverse proxy of a real installation: its
 // address stays while daemons come and go.
 func (w *world) listenForStream(s setup) {
 	w.hook = httptest.NewServer(&httputil.ReverseProxy{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if w.client.Transport == nil {
+				return http.DefaultTransport.RoundTrip(r)
+			}
+			return w.client.Transport.RoundTrip(r)
+		}),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			if u := w.target.Load(); u != nil {
 				r.SetURL(u)
@@ -148,7 +175,7 @@ func (w *world) writeEnv() {
 func (w *world) options(args ...string) child.Options {
 	return child.Options{
 		Exe: binary(), Args: append(args, "--env-file", w.envFile()),
-		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir},
+		Env: append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir}, w.extra...),
 	}
 }
 
@@ -166,7 +193,7 @@ func (w *world) tryStart(o child.Options) error {
 	}
 	w.daemon = p
 	w.Cleanup(p.Kill)
-	w.target.Store(&url.URL{Scheme: "http", Host: p.Public})
+	w.target.Store(&url.URL{Scheme: w.scheme(), Host: w.address()})
 	w.Cleanup(func() {
 		if w.Failed() {
 			w.Logf("grantd %d logged:\n%s", p.PID(), tail(p.Logged(), 60))
@@ -174,6 +201,25 @@ func (w *world) tryStart(o child.Options) error {
 	})
 	return nil
 }
+
+func (w *world) scheme() string {
+	if w.trust != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// address is where the public listener can be reached.
+func (w *world) address() string {
+	_, port, err := net.SplitHostPort(w.daemon.Public)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return "127.0.0.1:" + port
+}
+
+// url is a URL of the public listener.
+func (w *world) url(path string) string { return w.scheme() + "://" + w.address() + path }
 
 func (w *world) stop() {
 	w.Helper()

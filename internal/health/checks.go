@@ -110,6 +110,8 @@ func (s state) checks() []Check {
 		{Code: dcr.SweepFailing, Severity: Degraded, Failing: s.rest.sweepFailures >= sweepFailures},
 		{Code: dcr.ScopesUnknown, Severity: Degraded, Failing: s.rest.scopesUnknown},
 		{Code: dcr.ScopeSourceFailed, Severity: Degraded, Failing: s.rest.scopesFailing},
+		{Code: dcr.CertFailing, Severity: Degraded, Failing: s.rest.certFailing},
+		{Code: dcr.CertExpiring, Severity: Degraded, Failing: s.rest.certExpiring},
 		{Code: dcr.Fighting, Severity: Degraded, Failing: s.held[dcr.Fighting]},
 		{Code: dcr.Held, Severity: Degraded, Failing: s.held[dcr.Held]},
 		{Code: dcr.RegistrationStorm, Severity: Degraded, Failing: s.storm || s.held[dcr.RegistrationStorm]},

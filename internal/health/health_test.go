@@ -264,6 +264,14 @@ func TestStatus(t *testing.T) {
 			script: func(w *world, h *health.Tracker) { good(w, h); h.LogStream(true) },
 			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.LogStreamStopped}, ok: true,
 		},
+		"no new certificate": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Certificate(true, true) },
+			status: health.StatusDegraded, reasons: []dcr.Reason{dcr.CertFailing, dcr.CertExpiring}, ok: true,
+		},
+		"a new certificate again": {
+			script: func(w *world, h *health.Tracker) { good(w, h); h.Certificate(true, true); h.Certificate(false, false) },
+			status: health.StatusOK, ok: true,
+		},
 		"the log stream runs again": {
 			script: func(w *world, h *health.Tracker) { good(w, h); h.LogStream(true); h.LogStream(false) },
 			status: health.StatusOK, ok: true,

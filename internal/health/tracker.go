@@ -99,6 +99,8 @@ type rest struct {
 	streamStopped bool // the tenant's log stream to grantd
 	scopesFailing bool // a scope source
 	scopesUnknown bool // no scope source ever told any
+	certFailing   bool // the listener's certificate could not be read or had
+	certExpiring  bool // and ends soon
 }
 
 // New returns a Tracker.
@@ -210,6 +212,14 @@ func (t *Tracker) ScopeSources(failing, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rest.scopesFailing, t.rest.scopesUnknown = failing, !known
+}
+
+// Certificate takes note of whether the newest try to read or get the listener's
+// certificate failed, and whether the one that is shown ends soon.
+func (t *Tracker) Certificate(failing, expiring bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rest.certFailing, t.rest.certExpiring = failing, expiring
 }
 
 // Recorded takes note of whether the newest write to the ledger was kept. A

@@ -3,6 +3,7 @@ package http
 import (
 	"container/list"
 	"context"
+	"crypto/tls"
 	"net"
 	nethttp "net/http"
 	"sync"
@@ -42,6 +43,7 @@ type conn struct {
 	net.Conn
 	all   *conns
 	place *list.Element // among those that wait; nil: it is kept, or gone
+	kept  int           // requests under way that keep it; HTTP/2 has several at a time
 	gone  bool          // its place is free again
 }
 
@@ -119,12 +121,15 @@ func (c *conn) Close() error {
 }
 
 // wait puts the connection behind all others that wait for their callers: its
-// request is answered.
-func (c *conn) wait() {
+// request is answered. A request that kept it does so no more.
+func (c *conn) wait(answered *request) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
+	if answered.kept {
+		c.kept--
+	}
 	switch {
-	case c.gone:
+	case c.gone, c.kept > 0:
 	case c.place != nil:
 		c.all.waiting.MoveToBack(c.place)
 	default:
@@ -135,21 +140,38 @@ func (c *conn) wait() {
 
 type connKey struct{}
 
-// withConn makes the connection known to keep.
+// withConn makes the connection known to the handler.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
 	return context.WithValue(ctx, connKey{}, c)
+}
+
+type requestKey struct{}
+
+// request is one of a connection's.
+type request struct {
+	conn *conn
+	kept bool // guarded by conn.all.mu
 }
 
 // keep keeps the request's connection from being closed to make room for
 // others, until its handler returns. It is for callers who showed a right
 // credential.
 func keep(ctx context.Context) {
-	c, ok := ctx.Value(connKey{}).(*conn)
+	r, ok := ctx.Value(requestKey{}).(*request)
 	if !ok {
 		return // not served by a Server
 	}
+	c := r.conn
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
+	if r.kept {
+		return
+	}
+	r.kept = true
+	c.kept++
 	if c.place != nil {
 		c.all.waiting.Remove(c.place)
 		c.place = nil
@@ -163,7 +185,9 @@ func keep(ctx context.Context) {
 func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			defer c.wait()
+			here := &request{conn: c}
+			r = r.WithContext(context.WithValue(r.Context(), requestKey{}, here))
+			defer c.wait(here)
 		}
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")

@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -43,7 +44,7 @@ type refusals struct {
 	since  int // refused after the line
 }
 
-func (r *refusals) note(reason string) {
+func (r *refusals) note(reason string, from netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.since++
@@ -51,6 +52,6 @@ func (r *refusals) note(reason string) {
 	if !r.logged.IsZero() && now.Sub(r.logged) < time.Minute {
 		return
 	}
-	r.log.Warn("[webhook] refused delivery", "reason", reason, "count", r.since)
+	r.log.Warn("[webhook] refused delivery", "reason", reason, "from", from.String(), "count", r.since)
 	r.logged, r.since = now, 0
 }

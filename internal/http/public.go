@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	nethttp "net/http"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -44,6 +45,8 @@ type PublicOptions struct {
 	MaxWait  time.Duration
 	// OnDelivery is told the status of every answer of the webhook; nil: nobody is.
 	OnDelivery func(status int)
+	// Proxies are those whose X-Forwarded-For is believed; nil: nobody's is.
+	Proxies func() []netip.Prefix
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -66,6 +69,9 @@ func newPublic(o PublicOptions) *public {
 	}
 	if o.OnDelivery == nil {
 		o.OnDelivery = func(int) {}
+	}
+	if o.Proxies == nil {
+		o.Proxies = func() []netip.Prefix { return nil }
 	}
 	return &public{o: o, gate: make(gate, o.InFlight), refusals: &refusals{log: o.Logger, now: o.Now}}
 }

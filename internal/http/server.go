@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,10 @@ import (
 type ServerOptions struct {
 	Handler nethttp.Handler
 	Logger  *slog.Logger
+	// TLS, when set, is how connections are encrypted; it has a certificate. A
+	// handshake may take no longer than a header, and until it ends and a
+	// request came the connection waits for its caller like any other.
+	TLS *tls.Config
 	// OnShutdown, when set, is called once stopping begins: it ends what would
 	// go on by itself, such as streams of events.
 	OnShutdown func()
@@ -32,6 +37,9 @@ type ServerOptions struct {
 // maxHeader is the size of a request's header, in bytes. net/http allows 4 kB
 // beyond.
 const maxHeader = 16 << 10
+
+// maxStreams is how many requests one HTTP/2 connection may have at a time.
+const maxStreams = 32
 
 // Server serves a handler at an address that is bound when the Server is made,
 // so that whoever reads "started" can connect.
@@ -87,6 +95,8 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 			WriteTimeout:      2 * o.RequestTimeout, // from the header's end, so with the body
 			IdleTimeout:       o.IdleTimeout,
 			MaxHeaderBytes:    maxHeader,
+			TLSConfig:         o.TLS,
+			HTTP2:             &nethttp.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 256 << 10},
 			// What callers do wrong is no concern of ours.
 			ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		},
@@ -104,7 +114,13 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // under way finish within the grace, and ends the others.
 func (s *Server) Serve(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.http.TLSConfig != nil {
+			served <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		served <- s.http.Serve(s.listener)
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", s.Addr(), err)

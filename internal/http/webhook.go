@@ -87,12 +87,12 @@ func (p *public) authenticate(c echo.Context) error {
 	shown := webhookCredentials(c.Request().Header)
 	switch {
 	case len(shown) == 0:
-		p.refusals.note("no_credential")
+		p.refusals.note("no_credential", peer(c.Request(), p.o.Proxies()))
 		refused := newProblem(nethttp.StatusUnauthorized, codeUnauthorized, "Send the webhook's secret in Authorization or X-Webhook-Secret.")
 		refused.challenges = []string{`Bearer realm="grantd"`}
 		return refused
 	case !p.o.Secrets.Match(shown...):
-		p.refusals.note("wrong_credential")
+		p.refusals.note("wrong_credential", peer(c.Request(), p.o.Proxies()))
 		return newProblem(nethttp.StatusForbidden, codeForbidden, "The webhook's secret is a different one.")
 	default:
 		return nil

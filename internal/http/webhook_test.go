@@ -293,8 +293,8 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		got = append(got, l)
 	}
 	want := []string{
-		"level=WARN msg=\"[webhook] refused delivery\" reason=wrong_credential count=1\n",
-		"level=WARN msg=\"[webhook] refused delivery\" reason=wrong_credential count=5\n",
+		"level=WARN msg=\"[webhook] refused delivery\" reason=wrong_credential from=192.0.2.1 count=1\n",
+		"level=WARN msg=\"[webhook] refused delivery\" reason=wrong_credential from=192.0.2.1 count=5\n",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -44,7 +44,7 @@ type catalog struct {
 	sightings, malformed, entries, deliveries, lastEvent, lastDelivery, lastSuccess Metric
 	clients, due, timeToReady, repaired, alarms, holds, sweeps, sweepTook, notified Metric
 	requests, duration, remaining, limit, waiting, tokenExpires                     Metric
-	status, failing, ledgerBytes, buildInfo, entities, entityLimit                  Metric
+	status, failing, ledgerBytes, buildInfo, entities, entityLimit, certExpires     Metric
 }
 
 // Catalog returns every metric of grantd's own, in the order in which to read
@@ -57,7 +57,7 @@ func Catalog() []Metric {
 		c.sightings, c.entries, c.malformed, c.deliveries, c.lastEvent, c.lastDelivery, c.lastSuccess,
 		c.sweeps, c.sweepTook,
 		c.requests, c.duration, c.remaining, c.limit, c.waiting, c.tokenExpires,
-		c.entities, c.entityLimit, c.ledgerBytes,
+		c.entities, c.entityLimit, c.certExpires, c.ledgerBytes,
 	}
 }
 

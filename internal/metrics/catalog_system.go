@@ -68,6 +68,11 @@ func (c *catalog) ofItself() {
 		"Size of the ledger's file. Free pages in it are used again.",
 		"It grows and then stays; grantd ledger compact makes it smaller, GRANTD_JOURNAL_MAX_MIB bounds the journal in it.", "when the file cannot be read",
 	}
+	c.certExpires = Metric{
+		"grantd_certificate_expires_timestamp_seconds", Gauge, nil,
+		"When the certificate of the listeners expires, in seconds since 1970. It is renewed before.",
+		"Less than 14 days ahead: it was not renewed; the log says why.", "while there is none: without TLS, or before the first was issued",
+	}
 	c.buildInfo = Metric{
 		"grantd_build_info", Gauge, []Label{{Name: "version", Of: "as grantd version has it"}},
 		"Always 1; the version of grantd that runs.",

@@ -37,6 +37,9 @@ type Sources struct {
 	Waiting func() map[dcr.Class]int
 	// TokenExpires is when the token does; zero while there is none.
 	TokenExpires func() time.Time
+	// CertificateExpires is when the listener's certificate does; zero while
+	// there is none.
+	CertificateExpires func() time.Time
 	// Holds returns the brakes that are set; expired ones are not counted.
 	Holds func(context.Context) ([]dcr.Hold, error)
 	// Health returns the status and the checks behind it.
@@ -60,7 +63,7 @@ type sources struct {
 	clients, due, lastEvent, lastDelivery, lastSuccess, holds *prometheus.Desc
 	remaining, limit, waiting, tokenExpires                   *prometheus.Desc
 	status, failing, ledgerBytes, buildInfo                   *prometheus.Desc
-	entities, entityLimit                                     *prometheus.Desc
+	entities, entityLimit, certExpires                        *prometheus.Desc
 }
 
 // NewSources returns a collector of what the sources know.
@@ -75,7 +78,7 @@ func NewSources(s Sources) prometheus.Collector {
 		lastEvent: desc(c.lastEvent), lastDelivery: desc(c.lastDelivery), lastSuccess: desc(c.lastSuccess),
 		remaining: desc(c.remaining), limit: desc(c.limit), waiting: desc(c.waiting), tokenExpires: desc(c.tokenExpires),
 		status: desc(c.status), failing: desc(c.failing), ledgerBytes: desc(c.ledgerBytes), buildInfo: desc(c.buildInfo),
-		entities: desc(c.entities), entityLimit: desc(c.entityLimit),
+		entities: desc(c.entities), entityLimit: desc(c.entityLimit), certExpires: desc(c.certExpires),
 	}
 }
 
@@ -87,7 +90,7 @@ func desc(m Metric) *prometheus.Desc {
 func (s *sources) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.clients, s.due, s.lastEvent, s.lastDelivery, s.lastSuccess, s.holds, s.remaining, s.limit, s.waiting,
-		s.tokenExpires, s.status, s.failing, s.ledgerBytes, s.buildInfo, s.entities, s.entityLimit,
+		s.tokenExpires, s.status, s.failing, s.ledgerBytes, s.buildInfo, s.entities, s.entityLimit, s.certExpires,
 	} {
 		ch <- d
 	}
@@ -135,6 +138,9 @@ func (s *sources) collectAuth0(ch chan<- prometheus.Metric) {
 	}
 	if s.TokenExpires != nil {
 		when(ch, s.tokenExpires, s.TokenExpires())
+	}
+	if s.CertificateExpires != nil {
+		when(ch, s.certExpires, s.CertificateExpires())
 	}
 	if s.Entities == nil {
 		return
