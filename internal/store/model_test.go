@@ -139,8 +139,9 @@ func (m *model) save(o dcr.Outcome) bool {
 		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
 		r.Cause, r.Seq = stored.Cause, stored.Seq
 		// A sweep had found it anew since it was forgotten, before the writes.
-		overtook := r.NextAttemptAt.IsZero() && (len(o.Changes) > 0 || r.Digest != stored.Digest)
-		if overtook && (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) {
+		wrote, older := len(o.Changes) > 0, r.Digest != stored.Digest
+		overtook := (r.Phase == dcr.Ready || r.Phase == dcr.Blocked) && (wrote || older) || r.Phase == dcr.Refused && wrote
+		if r.NextAttemptAt.IsZero() && overtook {
 			m.makeDue(&r, dcr.Background, r.Cause)
 		}
 	}
