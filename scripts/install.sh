@@ -106,8 +106,8 @@ instances() { if live; then systemctl list-units --plain --no-legend --state=act
 
 configured() { [ -e "$env_file" ] && grep -q '^MGMT_DOMAIN=.' "$env_file"; }
 
-# setting NAME is the value of the configuration, as far as a path needs quotes.
-setting() { sed -n "s/^$1=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$env_file" 2>/dev/null | tail -n 1; }
+# setting NAME [FILE] is a path that the configuration has.
+setting() { sed -n "s/^$1=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "${2:-$env_file}" 2>/dev/null | tail -n 1; }
 
 socket() {
   local at
@@ -253,22 +253,18 @@ reads() {
 
 # restore_ledgers puts back the copies from before a migration, where the older
 # version cannot read what the newer one has made of a ledger. It checks them
-# first, and keeps what it replaces. /var/lib/grantd is the service's own, and
-# what is in it and beside it belongs to the template's instances.
+# first, and keeps what it replaces. An instance of the template has its state in
+# a directory by its name.
 restore_ledgers() {
-  local env ledger
+  local env dir
   for env in "$etc"/*.env; do
     [ -e "$env" ] || continue
-    ledger=$(sed -n "s/^GRANTD_STATE_DIR=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$env" | tail -n 1)/grantd.db
-    if [ "$ledger" = /grantd.db ]; then
-      for ledger in "$state/grantd.db" "$state/$(basename "$env" .env)/grantd.db" "$state-$(basename "$env" .env)/grantd.db"; do
-        [ "$env" != "$env_file" ] || [ "$ledger" = "$state/grantd.db" ] || continue
-        [ "$env" = "$env_file" ] || [ "$ledger" != "$state/grantd.db" ] || continue
-        restore_ledger "$env" "$ledger"
-      done
-    else
-      restore_ledger "$env" "$ledger"
+    dir=$(setting GRANTD_STATE_DIR "$env")
+    if [ -z "$dir" ]; then
+      dir=$state
+      [ "$env" = "$env_file" ] || dir=$state-$(basename "$env" .env)
     fi
+    restore_ledger "$env" "$dir/grantd.db"
   done
 }
 
@@ -311,7 +307,11 @@ do_uninstall() {
   run rm -rf "$bin" "$kept"
   ctl daemon-reload
   if [ -n "$purge" ]; then
-    run rm -rf "$etc" "$state" "$state"@* "$state"-* "$root/var/lib/private/grantd" "$root/var/lib/private/grantd"[@-]*
+    for unit in "$etc"/*.env; do
+      unit=$(basename "$unit" .env)
+      run rm -rf "$state-$unit" "$root/var/lib/private/grantd-$unit"
+    done
+    run rm -rf "$etc" "$state" "$root/var/lib/private/grantd"
     say "removed, with configuration and ledger"
   else
     say "removed; $etc and $state stay, and --uninstall --purge removes them too"
