@@ -63,7 +63,7 @@ func sources() metrics.Sources {
 		RateLimit:    func() (int, int, bool) { return 9, 10, true },
 		Waiting:      func() map[dcr.Class]int { return map[dcr.Class]int{dcr.Urgent: 1} },
 		TokenExpires: now, CertificateExpires: func() time.Time { return now().Add(time.Hour) },
-		LedgerSize:   func() (int64, error) { return 65536, nil },
+		LedgerSize: func() (int64, error) { return 65536, nil },
 		Health: func(context.Context) (health.Status, []health.Check) {
 			return health.StatusDegraded, []health.Check{{Code: dcr.PollFailing, Failing: true}, {Code: dcr.JWKSUnreachable}}
 		},
