@@ -179,8 +179,12 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		}
 	}
 	d.run(ctx, g)
-	g.Go(func() error { <-ctx.Done(); notify(d.log, sd.SdNotifyStopping); return nil })
-	d.announce()
+	g.Go(func() error {
+		<-ctx.Done()
+		notify(d.log, sd.SdNotifyStopping+"\nSTATUS=stopping: finishing work under way")
+		return nil
+	})
+	d.announce(ctx)
 	err = g.Wait()
 	d.schedule.stop()
 	return err
@@ -193,6 +197,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 	d.lasting(ctx, g, "follow token", d.followToken)
 	d.lasting(ctx, g, "watch clock", d.watchClock)
 	d.lasting(ctx, g, "keep bounds", d.keepBounds)
+	d.lasting(ctx, g, "ping watchdog", d.watchdog)
 	d.lasting(ctx, g, "notify", d.notifier.Run)
 	if d.certificate != nil {
 		d.lasting(ctx, g, "keep certificate", d.certificate.Run)
@@ -204,7 +209,7 @@ func (d *Daemon) run(ctx context.Context, g *errgroup.Group) {
 }
 
 // announce says where it serves, to people and to systemd.
-func (d *Daemon) announce() {
+func (d *Daemon) announce(ctx context.Context) {
 	c := d.config.Load()
 	admin := "off"
 	if a := d.AdminAddr(); a != nil {
@@ -218,7 +223,7 @@ func (d *Daemon) announce() {
 	if c.DryRun {
 		d.log.Warn("GRANTD_DRY_RUN is on: nothing is written to Auth0")
 	}
-	notify(d.log, sd.SdNotifyReady)
+	notify(d.log, sd.SdNotifyReady+"\n"+statusLine("starting", d.health.Report(ctx).Clients))
 }
 
 // start does what would make the first client wait, the first poll, and a sweep

@@ -176,8 +176,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		checks, r := d.health.Checks(ctx), d.health.Report(ctx)
 		quiet.tell(d.log, checks)
 		troubles.tell(ctx, d, checks, r)
-		line := status("%s: %d ready, %d pending, %d blocked, %d refused", r.Status, r.Clients.Ready, r.Clients.Pending, r.Clients.Blocked, r.Clients.Refused)
-		if line != shown {
+		if line := statusLine(string(r.Status), r.Clients); line != shown {
 			notify(d.log, line)
 			shown = line
 		}

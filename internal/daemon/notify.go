@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"grantd/internal/health"
 )
 
 // notify tells systemd where the daemon stands (sd_notify(3)). Outside of
@@ -20,6 +22,8 @@ func reloading() string {
 	return sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec()
 }
 
-func status(format string, args ...any) string {
-	return "STATUS=" + fmt.Sprintf(format, args...)
+// statusLine is what systemctl status shows: how things stand, and how many
+// clients are in which phase.
+func statusLine(how string, n health.Clients) string {
+	return fmt.Sprintf("STATUS=%s: %d ready, %d pending, %d blocked, %d refused", how, n.Ready, n.Pending, n.Blocked, n.Refused)
 }

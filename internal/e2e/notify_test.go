@@ -9,7 +9,8 @@ import (
 )
 
 // systemd hears READY=1 once grantd serves, RELOADING=1 and READY=1 around a
-// reload, and STOPPING=1.
+// reload, and STOPPING=1; at the start and at the end with a status, and in
+// between when it changes. It hears of the watchdog's pings where it wants them.
 func TestSystemdIsNotified(t *testing.T) {
 	w := newWorld(t, setup{unstarted: true})
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -21,26 +22,33 @@ func TestSystemdIsNotified(t *testing.T) {
 	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	next := func() string {
+	read := func() string {
 		t.Helper()
 		buf := make([]byte, 4<<10)
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	// next is the next message that is neither of those that come at any time.
+	next := func() string {
+		t.Helper()
 		for {
-			n, err := conn.Read(buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s := string(buf[:n]); !strings.HasPrefix(s, "STATUS=") {
+			if s := read(); !strings.HasPrefix(s, "STATUS=") && s != "WATCHDOG=1" {
 				return s
 			}
 		}
 	}
 	o := w.options("serve")
-	o.Env = append(o.Env, "NOTIFY_SOCKET="+socket)
+	o.Env = append(o.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=3000000")
 	if err := w.tryStart(o); err != nil {
 		t.Fatal(err)
 	}
-	if got := next(); got != "READY=1" {
-		t.Errorf("after the start: %q", got)
+	if got, want := next(), "READY=1\nSTATUS=starting: 0 ready, 0 pending, 0 blocked, 0 refused"; got != want {
+		t.Errorf("after the start: %q, want %q", got, want)
+	}
+	for got := ""; got != "WATCHDOG=1"; got = read() { // or the deadline ends it
 	}
 	if status, _, _ := w.send("GET", "http://"+w.daemon.Public+"/healthz", nil); status != 200 {
 		t.Errorf("GET /healthz once ready: %d", status)
@@ -53,7 +61,7 @@ func TestSystemdIsNotified(t *testing.T) {
 		t.Errorf("after the reload: %q", got)
 	}
 	w.stop()
-	if got := next(); got != "STOPPING=1" {
+	if got := next(); !strings.HasPrefix(got, "STOPPING=1\nSTATUS=stopping") {
 		t.Errorf("at the stop: %q", got)
 	}
 }

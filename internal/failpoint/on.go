@@ -15,9 +15,11 @@ import (
 var hits atomic.Int64
 
 // Hit kills the process if this is the point, and the time, that the
-// environment names. Names are unique in the module.
+// environment names: FAILPOINT=name, name:nth, or name:nth:hang to hang there
+// instead, for ever. Names are unique in the module.
 func Hit(name string) {
-	point, nth, counted := strings.Cut(os.Getenv("FAILPOINT"), ":")
+	point, when, counted := strings.Cut(os.Getenv("FAILPOINT"), ":")
+	nth, hang := strings.CutSuffix(when, ":hang")
 	if point != name {
 		return
 	}
@@ -27,6 +29,9 @@ func Hit(name string) {
 	}
 	if hits.Add(1) != n {
 		return
+	}
+	if hang {
+		select {}
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // cannot fail for one's own process
 	select {}                                      // the signal may take a moment

@@ -35,6 +35,7 @@ type LoopOptions struct {
 type Loop struct {
 	o    LoopOptions
 	wake chan struct{}
+	turn chan struct{} // unbuffered: to be sent is to be received by Run
 	done chan finished
 
 	rushes atomic.Int32 // that have not ended
@@ -78,7 +79,7 @@ func NewLoop(o LoopOptions) *Loop {
 		o.OnSaved = func(dcr.Record, dcr.Outcome, bool) {}
 	}
 	return &Loop{
-		o: o, wake: make(chan struct{}, 1), done: make(chan finished),
+		o: o, wake: make(chan struct{}, 1), turn: make(chan struct{}), done: make(chan finished),
 		inflight: map[string]*flight{}, running: map[account]int{},
 	}
 }
@@ -89,6 +90,18 @@ func (l *Loop) Wake() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
+	}
+}
+
+// Turns returns once Run has come round to look for due clients, and so proves
+// that it does. While it does not run, or hangs, Turns waits until ctx ends, and
+// returns its error.
+func (l *Loop) Turns(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -124,6 +137,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-l.wake:
+		case <-l.turn:
 		case <-timer.C:
 		case f := <-l.done:
 			l.finished(f)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"grantd/internal/dcr"
@@ -89,4 +90,9 @@ func (l *Ledger) UsesWaiting() int {
 func (l *Ledger) Written() int64 {
 	s := l.db.Stats()
 	return s.TxStats.GetPageAlloc()
+}
+
+// Hang is a commit that lasts until release is closed.
+func Hang(l *Ledger, release <-chan struct{}) error {
+	return l.update(context.Background(), func(tx) error { <-release; return nil })
 }
