@@ -9,7 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"grantd/internal/certs/certstest"
 	"grantd/internal/config"
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
@@ -171,11 +173,21 @@ func TestReloadLogLevel(t *testing.T) {
 // What needs a restart is named, at every reload, and stays as it is.
 func TestReloadNamesRestarts(t *testing.T) {
 	r := startReloadable(t)
+	cert, key := certstest.New(t).Files(t.TempDir(), time.Hour, "grantd.example.com")
 	changes := map[string]string{
 		"GRANTD_LISTEN": "127.0.0.1:1", "GRANTD_ADMIN_LISTEN": "127.0.0.1:1",
 		"GRANTD_WEBHOOK_PATH": "/elsewhere", "GRANTD_STATE_DIR": t.TempDir(), "GRANTD_LOG_FORMAT": "json",
 		"OAUTH_AUDIENCE": "https://other.example.com/", "MGMT_DOMAIN": "other.us.auth0.com",
 		"GRANTD_MGMT_URL": "http://127.0.0.1:1", "GRANTD_SOCKET": t.TempDir() + "/s",
+		"GRANTD_TLS_CERT_FILE": cert, "GRANTD_TLS_KEY_FILE": key, "GRANTD_ACME_DOMAIN": "grantd.example.com",
+		"GRANTD_ACME_DIRECTORY_URL": "https://ca.example.com/directory", "GRANTD_ACME_EMAIL": "ops@example.com",
+	}
+	// These make sense beside others only.
+	beside := map[string][]string{
+		"GRANTD_TLS_CERT_FILE": {"GRANTD_TLS_KEY_FILE=" + key}, "GRANTD_TLS_KEY_FILE": {"GRANTD_TLS_CERT_FILE=" + cert},
+		"GRANTD_ACME_DOMAIN":        {"GRANTD_LISTEN=0.0.0.0:1"},
+		"GRANTD_ACME_DIRECTORY_URL": {"GRANTD_LISTEN=0.0.0.0:1", "GRANTD_ACME_DOMAIN=grantd.example.com"},
+		"GRANTD_ACME_EMAIL":         {"GRANTD_LISTEN=0.0.0.0:1", "GRANTD_ACME_DOMAIN=grantd.example.com"},
 	}
 	for _, v := range config.Variables() {
 		if _, ok := changes[v.Name]; v.Restart != ok {
@@ -185,7 +197,7 @@ func TestReloadNamesRestarts(t *testing.T) {
 	for name, value := range changes {
 		for range 2 {
 			r.log.take()
-			if err := r.reload(t, name+"="+value); err != nil {
+			if err := r.reload(t, append(beside[name], name+"="+value)...); err != nil {
 				t.Fatal(err)
 			}
 			if log := r.log.take(); !strings.Contains(log, "a restart is needed") || !strings.Contains(log, name) {

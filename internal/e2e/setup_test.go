@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,7 @@ func freshWorld(t *testing.T, o tenantsim.Options) *world {
 	t.Helper()
 	t.Parallel()
 	o.Domain, o.Fresh = domain, true
-	w := &world{T: t, tenant: tenantsim.ForTest(t, o), dir: t.TempDir()}
+	w := &world{T: t, tenant: tenantsim.ForTest(t, o), dir: t.TempDir(), client: http.DefaultClient}
 	w.listenForStream(setup{noStream: true})
 	return w
 }
