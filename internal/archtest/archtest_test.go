@@ -36,6 +36,7 @@ var layers = []layer{
 	{name: "internal/daemon", purpose: "wiring and lifecycle: what is opened, run, reloaded and stopped in which order"},
 	{name: "internal/config", purpose: "one table of environment variables that reads, checks and documents them"},
 	{name: "internal/http", purpose: "the public and the admin listener and the control socket"},
+	{name: "internal/page", purpose: "the status page: HTML, style and script of its own; only reads"},
 	{name: "internal/notify", purpose: "tells people what needs them, in a chat of theirs; never in the way"},
 	{name: "internal/explain", purpose: "one client's story in plain words; pure"},
 	{name: "internal/setup", purpose: "what a tenant lacks for grantd, and what makes it so; the plan is pure"},

@@ -142,7 +142,7 @@ func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		}
 		return nil, errors.New("no proof is expected")
 	}
-	if cert := a.current.cert.Load(); cert != nil {
+	if cert := a.cert.Load(); cert != nil {
 		return cert, nil
 	}
 	return nil, errNone
@@ -161,7 +161,7 @@ const look = time.Minute
 
 // Run gets the certificate and renews it until ctx ends.
 func (a *ACME) Run(ctx context.Context) {
-	if a.current.cert.Load() == nil && a.due().After(a.o.Now()) {
+	if a.cert.Load() == nil && a.due().After(a.o.Now()) {
 		a.o.Logger.Warn("there is no certificate yet, and the authority is not asked again before its time",
 			"next_try_at", a.due(), "error", a.backoff.LastError)
 	}

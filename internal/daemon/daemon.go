@@ -140,7 +140,7 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) (err error) {
 	if c.AdminListen != "" {
 		d.admin, err = http.Listen(ctx, c.AdminListen, http.ServerOptions{
 			Logger: d.log, OnShutdown: d.broker.Close, TLS: d.adminTLS(c),
-			Handler: http.Admin(http.AdminOptions{API: api, Metrics: d.metrics.Handler(d.log), Token: d.adminToken}),
+			Handler: http.Admin(http.AdminOptions{API: api, Page: d.page(), Metrics: d.metrics.Handler(d.log), Token: d.adminToken}),
 		})
 		if err != nil {
 			return fmt.Errorf("listen on GRANTD_ADMIN_LISTEN: %w", err)

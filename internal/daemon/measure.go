@@ -9,6 +9,7 @@ import (
 	"grantd/internal/dcr"
 	"grantd/internal/health"
 	"grantd/internal/metrics"
+	"grantd/internal/page"
 )
 
 // sources are what the metrics read on each scrape.
@@ -22,6 +23,17 @@ func (e *Engine) sources() metrics.Sources {
 			return e.health.Report(ctx).Status, e.health.Checks(ctx)
 		},
 	}
+}
+
+// page is the status page.
+func (e *Engine) page() *page.Page {
+	return page.New(page.Options{
+		Ledger: e.ledger, Health: e.health, Holds: e.holds, Waiting: e.waiting, Capacity: e.capacityKnown,
+		About: func() page.About {
+			c := e.config.Load()
+			return page.About{Version: e.version, Tenant: c.Domain, Audience: c.Audience, DryRun: c.DryRun}
+		},
+	})
 }
 
 // calls is the tightest known limit, for the metrics.

@@ -56,7 +56,7 @@ func freePort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
@@ -117,7 +117,7 @@ func (p *pebble) trust() *tls.Config {
 	if err != nil {
 		p.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	pem, err := io.ReadAll(resp.Body)
 	pool := x509.NewCertPool()
 	if err != nil || !pool.AppendCertsFromPEM(pem) {
@@ -149,7 +149,7 @@ func namesLeadHere(t *testing.T) string {
 
 // answerNames answers the questions of a connection, each after its length.
 func answerNames(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for {
 		var n [2]byte
 		if _, err := io.ReadFull(conn, n[:]); err != nil {

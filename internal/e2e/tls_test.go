@@ -153,7 +153,7 @@ func (w *world) shown() *x509.Certificate {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return conn.ConnectionState().PeerCertificates[0]
 }
 
@@ -166,7 +166,7 @@ func (w *world) speaks() string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return conn.ConnectionState().NegotiatedProtocol
 }
 

@@ -5,13 +5,14 @@ import (
 	nethttp "net/http"
 	"strings"
 
-	"github.com/labstack/echo/v4"
+	"grantd/internal/page"
 )
 
-// AdminOptions of the admin listener. The API's options and Metrics are
+// AdminOptions of the admin listener. The API's options, Page and Metrics are
 // required.
 type AdminOptions struct {
 	API     APIOptions
+	Page    *page.Page
 	Metrics nethttp.Handler
 	// Token lets callers in; without one only those are let in who call the
 	// listener by a name of the machine itself.
@@ -91,16 +92,14 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// index lists what there is.
-func (a *api) index(c echo.Context) error {
-	return c.String(nethttp.StatusOK, `grantd
-
-GET /api/v1/clients?phase=&limit=&after=
+// index lists what there is for programs.
+const index = `GET /api/v1/clients?phase=&limit=&after=
 GET /api/v1/clients/{client_id}
 GET /api/v1/journal?client_id=&limit=&after=
 GET /api/v1/holds
 GET /api/v1/config
 GET /api/v1/events
 GET /metrics
-`)
-}
+
+A browser gets the status page here.
+`

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"grantd/internal/dcr"
+	"grantd/internal/health"
 	"grantd/internal/http"
+	"grantd/internal/page"
 	"grantd/internal/store"
 	"grantd/internal/store/storetest"
 )
@@ -30,7 +32,10 @@ func apiOptions(t testing.TB) (http.APIOptions, *store.Ledger) {
 func adminOptions(t testing.TB) (http.AdminOptions, *store.Ledger) {
 	t.Helper()
 	api, ledger := apiOptions(t)
-	return http.AdminOptions{API: api, Metrics: nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+	status := page.New(page.Options{
+		Ledger: ledger, Health: health.New(health.Options{Ledger: ledger}), About: func() page.About { return page.About{Version: "test"} },
+	})
+	return http.AdminOptions{API: api, Page: status, Metrics: nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		_, _ = fmt.Fprintln(w, "grantd_clients 1")
 	})}, ledger
 }

@@ -22,7 +22,8 @@ func Public(o PublicOptions) nethttp.Handler {
 // from the machine itself.
 func Admin(o AdminOptions) nethttp.Handler {
 	a := newAPI(o.API)
-	routes := append(a.routes(), get("/", a.index), get("/metrics", echo.WrapHandler(o.Metrics)))
+	routes := append(a.routes(), pages{o.Page}.routes()...)
+	routes = append(routes, get("/metrics", echo.WrapHandler(o.Metrics)))
 	return guardAdmin(o.Token, router(a.o.Logger, routes...))
 }
 

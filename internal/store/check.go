@@ -100,6 +100,7 @@ type indexed struct {
 	source string
 	grant  string
 	rest   string
+	newest string
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -155,7 +156,7 @@ func (c *checker) records() {
 			return
 		}
 		counts[r.Phase]++
-		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID, string(restKey(r))}
+		c.indexed[r.ClientID] = indexed{r.Phase, string(dueKey(r)), r.Source, r.GrantID, string(restKey(r)), string(newestKey(r))}
 		if r.Seq > c.clients().Sequence() {
 			c.found("client %s has a sequence number of the future", k)
 		}
@@ -164,6 +165,9 @@ func (c *checker) records() {
 		}
 		if c.phases().Get(phaseKey(r.Phase, r.ClientID)) == nil {
 			c.found("client %s is missing from the phase index", k)
+		}
+		if string(c.newest().Get(newestKey(r))) != string(r.Phase) {
+			c.found("client %s is missing from the index by age, or of another phase there", k)
 		}
 		if key := restKey(r); key != nil {
 			c.resting++
@@ -203,6 +207,11 @@ func (c *checker) indexes() {
 		phase, id, _ := bytes.Cut(k, []byte{0})
 		if r, ok := c.indexed[string(id)]; !ok || r.phase != dcr.Phase(phase) {
 			c.found("the phase index has a stray entry of client %q", id)
+		}
+	})
+	each(c.newest(), func(k, _ []byte) {
+		if id := string(k[min(uint64Size, len(k)):]); c.indexed[id].newest != string(k) {
+			c.found("the index by age has a stray entry of client %q", id)
 		}
 	})
 	each(c.tx.resting(), func(k, _ []byte) {

@@ -168,6 +168,9 @@ func (t tx) put(old, r dcr.Record) error {
 			return err
 		}
 	}
+	if err := t.age(old, r); err != nil {
+		return err
+	}
 	if from, to := dueKey(old), dueKey(r); !bytes.Equal(from, to) || len(to) > 0 && old.Source != r.Source {
 		if err := move(t.due(), from, to, []byte(r.Source)); err != nil {
 			return err

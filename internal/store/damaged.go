@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"grantd/internal/dcr"
 )
 
@@ -106,6 +108,9 @@ func (t tx) quarantine(id string, cause error, now time.Time) error {
 	if err := t.unrest(id); err != nil {
 		return err
 	}
+	if _, err := untimed(t.newest(), id); err != nil {
+		return err
+	}
 	var grants [][]byte
 	each(t.grants(), func(k, client []byte) {
 		if string(client) == id {
@@ -136,21 +141,27 @@ func (t tx) keepDamaged(id string, d damaged) error {
 	return t.facts().Put([]byte(damagedFact+id), v)
 }
 
-// unrest takes every entry of a client out of the index of those that rest. It
-// reads the whole index.
+// unrest takes every entry of a client out of the index of those that rest.
 func (t tx) unrest(id string) error {
+	n, err := untimed(t.resting(), id)
+	return errors.Join(err, t.addCount(countResting, -n))
+}
+
+// untimed takes every entry of a client out of an index by time, and returns
+// how many. It reads the whole index.
+func untimed(b *bolt.Bucket, id string) (int, error) {
 	var keys [][]byte
-	each(t.resting(), func(k, _ []byte) {
+	each(b, func(k, _ []byte) {
 		if len(k) > uint64Size && string(k[uint64Size:]) == id {
 			keys = append(keys, bytes.Clone(k))
 		}
 	})
 	for _, k := range keys {
-		if err := t.resting().Delete(k); err != nil {
-			return err
+		if err := b.Delete(k); err != nil {
+			return 0, err
 		}
 	}
-	return t.addCount(countResting, -len(keys))
+	return len(keys), nil
 }
 
 // unqueue takes every entry of a client out of the due index, wherever it is,

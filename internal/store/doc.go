@@ -35,6 +35,8 @@
 //	│   └── journal_bytes       size of the journal and its index, decimal
 //	├── resting
 //	│   └── <time>·<client id>  empty; refused and gone clients that may be forgotten, by when last heard of
+//	├── newest
+//	│   └── <time>·<client id>  phase; by when first seen
 //	├── grants
 //	│   └── <grant id>          client id
 //	├── journal

@@ -17,7 +17,7 @@ type migration func(tx) error
 // schema version is their number. A released step is never edited: later ones
 // follow it.
 func migrations() []migration {
-	return []migration{createBuckets, addHolds, addBounds}
+	return []migration{createBuckets, addHolds, addBounds, addNewest}
 }
 
 // createBuckets makes version 1.
@@ -81,6 +81,24 @@ func addBounds(t tx) error {
 		t.counts().Put([]byte(countResting), []byte(strconv.Itoa(resting))),
 		t.counts().Put([]byte(countJournal), []byte(strconv.Itoa(size))),
 	)
+}
+
+// addNewest makes version 4: clients are in the order in which they were first
+// seen. A record that cannot be read is left to Check.
+func addNewest(t tx) error {
+	if _, err := t.CreateBucket([]byte(bucketNewest)); err != nil {
+		return fmt.Errorf("create bucket %s: %w", bucketNewest, err)
+	}
+	for c, k, v := first(t.clients()); k != nil; k, v = c.Next() {
+		r, err := decodeRecord(string(k), v)
+		if err != nil {
+			continue
+		}
+		if err := t.newest().Put(newestKey(r), []byte(r.Phase)); err != nil {
+			return fmt.Errorf("index client by age: %w", err)
+		}
+	}
+	return nil
 }
 
 // migrate applies the steps that the ledger has not seen, each in a

@@ -101,7 +101,7 @@ func TestMigrateFirst(t *testing.T) {
 	}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	old := dcr.Record{ClientID: "tpc_a", Phase: dcr.Pending, NextAttemptAt: now, Class: dcr.Urgent}
-	if err := l.group.transact(func(t tx) error { return t.put(dcr.Record{}, old) }); err != nil {
+	if err := l.group.transact(func(t tx) error { return putFirst(t, old) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.db.Close(); err != nil {
@@ -121,12 +121,25 @@ func TestMigrateFirst(t *testing.T) {
 	if due, _, err := l.Due(t.Context(), dcr.Urgent, now, 10); err != nil || len(due) != 1 || due[0] != (DueClient{ID: "tpc_a"}) {
 		t.Errorf("due %v, error %v", due, err)
 	}
+	if f, err := l.Newest(t.Context(), Search{Phase: dcr.Pending}); err != nil || len(f.Clients) != 1 {
+		t.Errorf("newest %v, error %v", f, err)
+	}
 	if holds, err := l.Holds(t.Context()); err != nil || len(holds) != 0 {
 		t.Errorf("holds %v, error %v", holds, err)
 	}
 	if err := l.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// putFirst stores a record that is due as version 1 did.
+func putFirst(t tx, r dcr.Record) error {
+	v, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.clients().Put([]byte(r.ClientID), v), t.phases().Put(phaseKey(r.Phase, r.ClientID), nil),
+		t.addCount(string(r.Phase), 1), t.due().Put(dueKey(r), nil))
 }
 
 // TestWriteFirst writes the ledger of version 1 that package torture starts
@@ -156,7 +169,7 @@ func TestWriteFirst(t *testing.T) {
 			if r.Seq, err = t.clients().NextSequence(); err != nil {
 				return err
 			}
-			if err := t.put(dcr.Record{}, r); err != nil {
+			if err := putFirst(t, r); err != nil {
 				return err
 			}
 		}

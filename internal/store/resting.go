@@ -115,6 +115,9 @@ func (t tx) forget(r dcr.Record) error {
 	if err := t.phases().Delete(phaseKey(r.Phase, r.ClientID)); err != nil {
 		return err
 	}
+	if err := t.newest().Delete(newestKey(r)); err != nil {
+		return err
+	}
 	if string(t.grants().Get([]byte(r.GrantID))) == r.ClientID {
 		if err := t.grants().Delete([]byte(r.GrantID)); err != nil {
 			return err

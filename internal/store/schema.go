@@ -28,6 +28,7 @@ const (
 	bucketHolds          = "holds"
 	bucketHoldTimes      = "hold_times"
 	bucketResting        = "resting"
+	bucketNewest         = "newest"
 )
 
 // Keys of the meta bucket.
@@ -63,6 +64,7 @@ func (t tx) facts() *bolt.Bucket          { return t.Bucket([]byte(bucketFacts))
 func (t tx) holds() *bolt.Bucket          { return t.Bucket([]byte(bucketHolds)) }
 func (t tx) holdTimes() *bolt.Bucket      { return t.Bucket([]byte(bucketHoldTimes)) }
 func (t tx) resting() *bolt.Bucket        { return t.Bucket([]byte(bucketResting)) }
+func (t tx) newest() *bolt.Bucket         { return t.Bucket([]byte(bucketNewest)) }
 
 // uint64Size is the length of a time or sequence number in a key.
 const uint64Size = 8
@@ -124,6 +126,11 @@ func parseDue(k []byte) (at time.Time, id string, ok bool) {
 // phaseKey is a key of the phase index; with an empty id, their prefix.
 func phaseKey(p dcr.Phase, id string) []byte {
 	return append(append([]byte(p), 0), id...)
+}
+
+// newestKey is the record's key in the index by when clients were first seen.
+func newestKey(r dcr.Record) []byte {
+	return append(timeKey(r.FirstSeenAt), r.ClientID...)
 }
 
 // journalClientKey is a key of the journal's index by client.

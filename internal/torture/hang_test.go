@@ -24,7 +24,7 @@ func TestHang(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer heard.Close()
+	defer func() { _ = heard.Close() }()
 	// ping reports whether one comes in time.
 	ping := func(within time.Duration) bool {
 		if err := heard.SetReadDeadline(time.Now().Add(within)); err != nil {

@@ -1,0 +1,63 @@
+package page
+
+import (
+	"time"
+
+	"grantd/internal/dcr"
+	"grantd/internal/health"
+)
+
+// healthView is how grantd is doing, in words.
+type healthView struct {
+	Status   string // ok, degraded, down
+	Word     string // the same for people
+	Sentence string
+	Reasons  []reasonView
+	Up       string // for how long
+	Since    moment
+	DryRun   bool
+}
+
+// reasonView is one thing that is wrong.
+type reasonView struct {
+	Code, Message, Fix string
+	// Below: what to do about it stands among what needs a person.
+	Below bool
+}
+
+// about reports whether what fails is told in detail among what needs a person.
+func detailed(code dcr.Reason) bool {
+	switch code {
+	case dcr.ClientsBlocked, dcr.Held, dcr.Fighting, dcr.RegistrationStorm, dcr.ScopesUnknown, dcr.ScopeSourceFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *Page) health(r health.Report, checks []health.Check, now time.Time) healthView {
+	v := healthView{Status: string(r.Status), Since: at(p.started, now), Up: rough(now.Sub(p.started)), DryRun: p.o.About().DryRun}
+	for _, c := range checks {
+		if !c.Failing {
+			continue
+		}
+		reason := reasonView{Code: string(c.Code), Message: c.Message, Fix: c.Fix, Below: detailed(c.Code)}
+		if c.Code == dcr.ManagementFailing && r.ManagementAPI.LastError != "" {
+			last := p.reasons[r.ManagementAPI.LastError]
+			reason.Fix = "The last error was " + string(last.Reason) + ": " + last.Meaning + " " + last.Fix
+		}
+		v.Reasons = append(v.Reasons, reason)
+	}
+	switch r.Status {
+	case health.StatusOK:
+		v.Word, v.Sentence = "Healthy", "Clients that register get what they need."
+	case health.StatusDown:
+		v.Word, v.Sentence = "Down", "grantd cannot do its job: clients that register now wait."
+	default:
+		v.Word, v.Sentence = "Degraded", "grantd works, and part of it does not, or a person should look."
+		if len(v.Reasons) == 1 && v.Reasons[0].Code == string(dcr.Starting) {
+			v.Word, v.Sentence = "Starting", "Nothing has been tried yet."
+		}
+	}
+	return v
+}
