@@ -243,7 +243,7 @@ func scenes() map[string]func(testing.TB) *scene {
 }
 
 // TestLook serves every state, to look at it in a browser, where GRANTD_LOOK is
-// the first of as many ports: GRANTD_LOOK=9000 go test -run TestLook ./internal/http
+// the first of as many ports: GRANTD_LOOK=9000 go test -run TestLook ./internal/http.
 func TestLook(t *testing.T) {
 	var port int
 	if _, err := fmt.Sscan(os.Getenv("GRANTD_LOOK"), &port); err != nil {

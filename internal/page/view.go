@@ -31,7 +31,7 @@ func (p *Page) document(f frame, content g.Node) g.Node {
 					h.Img(h.Src(p.assetPath("mark.svg")), h.Alt(""), h.Width("28"), h.Height("28")), g.Text("grantd")),
 				h.P(h.Class("where"), h.Span(g.Text(f.About.Tenant)), g.Text(" "), muted("for "+f.About.Audience)),
 				h.P(h.Class("live"), h.Data("live", "off"), h.Span(h.Class("lamp"), hidden()), h.Span(g.Attr("data-live-text"),
-					g.Text("As of "), h.Time(h.DateTime(f.Now.Machine), h.TitleAttr(f.Now.Absolute), g.Text(f.Now.Absolute)))),
+					g.Text("As of "), h.Time(h.DateTime(f.Now.Machine), h.Title(f.Now.Absolute), g.Text(f.Now.Absolute)))),
 			),
 			h.P(h.Class("unseen"), h.Role("status"), h.Aria("live", "polite"), g.Attr("data-say")),
 			content,
@@ -78,7 +78,7 @@ func when(m moment) g.Node {
 	if !m.Known {
 		return never()
 	}
-	return h.Time(h.DateTime(m.Machine), h.TitleAttr(m.Absolute), g.Attr("data-ago"), g.Text(m.Ago))
+	return h.Time(h.DateTime(m.Machine), h.Title(m.Absolute), g.Attr("data-ago"), g.Text(m.Ago))
 }
 
 // whenExactly is a time in both ways.
