@@ -1,0 +1,46 @@
+// When something is wrong, the page says what and what to do.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { look } from '../lib/browser.js'
+import { row } from '../lib/page.js'
+import { until } from '../lib/until.js'
+import { openWorld } from '../lib/world.js'
+
+let world, blocked
+describe('when something is wrong', () => {
+  before(async () => {
+    world = await openWorld()
+    await world.register()
+  })
+  after(() => world?.close())
+
+  test('health turns while somebody looks, and a person is told what to do', { timeout: 30_000 }, async () => {
+    await look(world, {}, async (page) => {
+      const well = await page.locator('#health').innerText()
+      const calm = await page.locator('#attention').innerText()
+      await world.do('lack', { scopes: ['create:client_grants'] })
+      blocked = await world.register({}, 'blocked')
+      await page.locator(row(blocked)).filter({ hasText: /blocked/i }).waitFor()
+      await until('the page to say that it is not well', async () => await page.locator('#health').innerText() !== well)
+      await until('the page to say what is needed', async () => /create:client_grants/.test(await page.locator('#attention').innerText()))
+      assert.doesNotMatch(calm, /create:client_grants/)
+    })
+    await look(world, { js: false }, async (page) => {
+      assert.match(await page.locator('#attention').innerText(), /create:client_grants/)
+      assert.match(await page.locator('#health').innerText(), /degraded/i)
+    })
+  })
+
+  test('the mark of live updates goes out with grantd, and comes back with it', { timeout: 60_000 }, async () => {
+    const excuse = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|Failed to load resource/
+    await look(world, { excuse }, async (page) => {
+      const mark = page.locator('[data-live]').first()
+      const says = async () => `${await mark.getAttribute('data-live')} ${await mark.innerText()}`
+      const connected = await until('the page to be live', async () => { const s = await says(); return /live/i.test(s) && s })
+      await world.do('kill')
+      await until('the mark to go out', async () => await says() !== connected)
+      await world.do('start')
+      await until('the mark to come back', async () => await says() === connected, { ms: 30_000 })
+    })
+  })
+})
