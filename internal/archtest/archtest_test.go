@@ -29,6 +29,7 @@ type layer struct {
 // above, so that whoever changes a package knows whom it cannot have broken.
 var layers = []layer{
 	{name: "cmd/grantd", purpose: "main: signals, arguments, exit code"},
+	{name: "e2e/world", purpose: "a tenant and grantd that the browser tests look at, and command; tests only"},
 	{name: "internal/e2e", purpose: "the promises, tested on the built binary from outside; tests only"},
 	{name: "internal/torture", purpose: "the built binary killed at its worst moments and worked for hours; tests only"},
 	{name: "internal/cli", purpose: "the commands, one file each"},
@@ -84,7 +85,7 @@ func readPackages(t *testing.T) []pkg {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		if name := d.Name(); name == "testdata" || strings.HasPrefix(name, ".") && dir != root {
+		if name := d.Name(); name == "testdata" || name == "node_modules" || strings.HasPrefix(name, ".") && dir != root {
 			return fs.SkipDir
 		}
 		p, err := build.ImportDir(dir, 0)
