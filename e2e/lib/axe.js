@@ -4,17 +4,17 @@ import assert from 'node:assert/strict'
 import axe from 'axe-core'
 
 // accessible fails on every violation that is serious or critical, and returns
-// the others, a line each.
-export async function accessible (page, where) {
+// the others, a line each. rules is a tag of rules; without it all are checked.
+export async function accessible (page, where, rules) {
   // By the debugger, which the page's policy does not hold back.
-  await page.evaluate(axe.source)
-  const found = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'], preload: false })
+  if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axe.source)
+  const found = await page.evaluate(async (rules) => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'], preload: false, ...(rules && { runOnly: rules }) })
     return violations.map((v) => ({
       impact: v.impact,
       text: `${v.id} (${v.impact}): ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`
     }))
-  })
+  }, rules)
   const bad = found.filter((v) => ['serious', 'critical'].includes(v.impact))
   assert.deepEqual(bad.map((v) => v.text), [], `axe-core on ${where}`)
   return found.map((v) => v.text)

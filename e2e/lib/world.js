@@ -66,6 +66,7 @@ class World extends Site {
     super(child, place.admin)
     this.public = place.public
     this.tenant = place.tenant
+    this.pid = place.pid // of grantd, until it is killed
     this.asked = 0
     this.waiting = new Map()
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { browser, elsewhere, look } from '../lib/browser.js'
-import { row, shownCounts } from '../lib/page.js'
+import { isLive, row, showsCount, shownCounts } from '../lib/page.js'
 import { openWorld } from '../lib/world.js'
 
 const token = 'browser-admin-token-7d1e0c'
@@ -20,10 +20,11 @@ describe('who may see the page', () => {
       assert.equal(await page.locator('#clients').count(), 0)
     }).catch((err) => { if (!/ERR_INVALID_AUTH_CREDENTIALS/.test(err.message)) throw err })
     await look(closed, { token }, async (page) => {
+      await isLive(page)
       const before = await shownCounts(page)
       const [id] = await closed.do('register')
       await page.locator(row(id)).filter({ hasText: /ready/i }).waitFor()
-      assert.equal((await shownCounts(page)).ready, before.ready + 1)
+      await showsCount(page, 'ready', before.ready + 1)
     })
   })
 

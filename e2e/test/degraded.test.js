@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
-import { row } from '../lib/page.js'
+import { isLive, row } from '../lib/page.js'
 import { until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
@@ -16,6 +16,7 @@ describe('when something is wrong', () => {
 
   test('health turns while somebody looks, and a person is told what to do', { timeout: 30_000 }, async () => {
     await look(world, {}, async (page) => {
+      await isLive(page)
       const well = await page.locator('#health').innerText()
       const calm = await page.locator('#attention').innerText()
       await world.do('lack', { scopes: ['create:client_grants'] })
@@ -34,13 +35,11 @@ describe('when something is wrong', () => {
   test('the mark of live updates goes out with grantd, and comes back with it', { timeout: 60_000 }, async () => {
     const excuse = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|Failed to load resource/
     await look(world, { excuse }, async (page) => {
-      const mark = page.locator('[data-live]').first()
-      const says = async () => `${await mark.getAttribute('data-live')} ${await mark.innerText()}`
-      const connected = await until('the page to be live', async () => { const s = await says(); return /live/i.test(s) && s })
+      await isLive(page)
       await world.do('kill')
-      await until('the mark to go out', async () => await says() !== connected)
+      await page.locator('[data-live=stale]').filter({ hasText: /stale since/i }).waitFor()
       await world.do('start')
-      await until('the mark to come back', async () => await says() === connected, { ms: 30_000 })
+      await page.locator('[data-live=live]').waitFor({ timeout: 30_000 })
     })
   })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
-import { row, rows, sections, shownCounts } from '../lib/page.js'
+import { isLive, row, rows, sections, showsCount, shownCounts } from '../lib/page.js'
 import { openDemo } from '../lib/world.js'
 
 const opened = openDemo()
@@ -30,13 +30,13 @@ describe('the demo', () => {
   test('a client that registers shows up, without a reload', { timeout: 30_000 }, async () => {
     const demo = await opened
     await look(demo, {}, async (page) => {
-      await page.locator('[data-live]').first().waitFor({ state: 'attached' })
+      await isLive(page)
       const before = await shownCounts(page)
       await page.evaluate(() => { window.unloaded = 'never' })
       const id = await demo.register('Late guest')
       await page.locator(row(id)).waitFor()
       await page.locator(row(id)).filter({ hasText: /ready/i }).waitFor()
-      await page.waitForFunction((n) => document.querySelector('#phases [data-phase="ready"]').innerText.replace(/[^0-9]/g, '') === String(n), before.ready + 1)
+      await showsCount(page, 'ready', before.ready + 1)
       assert.match(await page.locator(row(id)).innerText(), /Late guest/)
       assert.equal(await page.evaluate(() => window.unloaded), 'never', 'the page was loaded again')
     })

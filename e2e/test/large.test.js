@@ -1,50 +1,63 @@
 // 100,000 clients.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { after, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { tabTo } from '../lib/keys.js'
-import { row, rows, shownCounts } from '../lib/page.js'
+import { isLive, row, rows, showsCount, shownCounts } from '../lib/page.js'
 import { openWorld } from '../lib/world.js'
 
 const many = 100_000
+const bar = 200 // ms
 const opened = openWorld({ fill: many })
 opened.catch(() => {}) // the tests tell of it
+
+// served requests a page n times and returns how long each answer took, in ms,
+// sorted, and how much of that the server worked on average: on a machine that
+// is busy with something else, waiting is most of it.
+async function served (site, path, n) {
+  const times = []
+  const before = worked(site.pid)
+  for (let i = 0; i < n; i++) {
+    const began = performance.now()
+    const res = await fetch(site.url + path, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(10_000) })
+    await res.arrayBuffer()
+    times.push(performance.now() - began)
+    assert.equal(res.status, 200, path)
+  }
+  times.sort((a, b) => a - b)
+  return { p50: times[Math.floor(n * 0.5)], p95: times[Math.floor(n * 0.95)], cpu: (worked(site.pid) - before) / n }
+}
+
+// worked is the processor time of a process so far, in ms, to 10 ms.
+function worked (pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10 // utime and stime, in ticks of Linux's 100 a second
+}
+
+const busy = () => loadavg()[0] > availableParallelism() * 1.5
+
 describe('100,000 clients', () => {
   after(async () => (await opened).close())
-
-  // served is how long the server took for each of n requests, in ms, sorted.
-  async function served (site, path, n) {
-    const times = []
-    for (let i = 0; i < n; i++) {
-      const began = performance.now()
-      const res = await fetch(site.url + path, { signal: AbortSignal.timeout(10_000) })
-      await res.arrayBuffer()
-      times.push(performance.now() - began)
-      assert.equal(res.status, 200, path)
-    }
-    return times.sort((a, b) => a - b)
-  }
-
-  const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]
 
   test('every page is served within 200 ms', { timeout: 60_000 }, async (t) => {
     const world = await opened
     const paths = ['/', '/?phase=refused', '/?phase=ready', '/?q=Claude+66666', '/?q=tpc_099966', '/?q=nobody-is-called-this', '/?phase=refused&q=nobody-is-called-this']
     await look(world, {}, async (page) => {
       const next = await page.locator('#clients a[rel=next]').getAttribute('href')
-      paths.push(next.startsWith('/') ? next : `/${next}`)
+      paths.push(next.replace(/#.*/, ''))
     })
     for (const path of paths) {
-      // The machine may be busy with something else; a slow page is slow always.
-      let p50, p95
+      let took
       for (let round = 0; round < 3; round++) {
-        const times = await served(world, path, 20)
-        p50 = percentile(times, 0.5)
-        p95 = percentile(times, 0.95)
-        if (p95 <= 200) break
+        took = await served(world, path, 10)
+        if (took.p95 <= bar) break
       }
-      t.diagnostic(`${path}: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms`)
-      assert.ok(p95 <= 200, `${path}: p95 is ${p95.toFixed(0)} ms`)
+      const { p50, p95, cpu } = took
+      t.diagnostic(`${path}: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, processor ${cpu.toFixed(1)} ms`)
+      const counts = busy() ? cpu : p95
+      assert.ok(counts <= bar, `${path}: p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, processor ${cpu.toFixed(0)} ms`)
     }
   })
 
@@ -52,9 +65,11 @@ describe('100,000 clients', () => {
     const world = await opened
     for (const js of [true, false]) {
       const finished = []
-      const prepare = (page) => page.on('requestfinished', (r) => finished.push(r.sizes()))
-      await look(world, { js, prepare }, (page) => page.waitForLoadState('load'))
-      const sizes = await Promise.all(finished)
+      const prepare = (page) => page.on('requestfinished', (r) => finished.push(r))
+      const sizes = await look(world, { js, prepare }, async (page) => {
+        if (js) await isLive(page)
+        return Promise.all(finished.map((r) => r.sizes()))
+      })
       const bytes = sizes.reduce((sum, s) => sum + s.responseBodySize + s.responseHeadersSize, 0)
       t.diagnostic(`${js ? 'with' : 'without'} JavaScript: ${(bytes / 1000).toFixed(1)} kB in ${sizes.length} answers`)
       assert.ok(bytes > 1000 && bytes <= 100_000, `${bytes} bytes`)
@@ -113,8 +128,10 @@ describe('100,000 clients', () => {
     const world = await opened
     await look(world, {}, async (page) => {
       const before = await shownCounts(page)
-      await world.register({ name: 'The next one' })
-      await page.waitForFunction((n) => document.querySelector('#phases [data-phase="ready"]').innerText.replace(/[^0-9]/g, '') === String(n), before.ready + 1)
+      await isLive(page)
+      const id = await world.register({ name: 'The next one' })
+      await page.locator(row(id)).waitFor()
+      await showsCount(page, 'ready', before.ready + 1)
     })
   })
 })

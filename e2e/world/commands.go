@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"grantd/internal/tenantsim"
 )
@@ -12,6 +13,7 @@ import (
 type command struct {
 	ID        int      `json:"id"`
 	Do        string   `json:"do"`
+	ClientID  string   `json:"client_id"` // of the client it is about
 	Name      string   `json:"name"`      // of the clients to register
 	Callbacks []string `json:"callbacks"` // theirs; ChatGPT's if there are none
 	Count     int      `json:"count"`     // how many; 0 is one
@@ -45,6 +47,8 @@ func (w *world) do(ctx context.Context, c command) ([]string, error) {
 		return w.register(c)
 	case "plant":
 		return []string{w.plant(c)}, nil
+	case "ungrant": // somebody deletes the client's grant at the dashboard
+		return nil, w.ungrant(c.ClientID)
 	case "lack": // grantd lacks these permissions, and has all others
 		w.tenant.SetScopes(daemonApp, without(permissions(), c.Scopes)...)
 		w.tenant.RevokeTokens() // a token keeps what it was issued with
@@ -77,6 +81,17 @@ func (w *world) register(c command) (ids []string, err error) {
 		ids = append(ids, made.ID)
 	}
 	return ids, nil
+}
+
+func (w *world) ungrant(clientID string) error {
+	g, ok := w.tenant.UserGrant(clientID, audience)
+	if !ok {
+		return fmt.Errorf("client %q has no grant", clientID)
+	}
+	if status, body := w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+g.ID, nil); status != http.StatusNoContent {
+		return fmt.Errorf("delete grant: %d %s", status, body)
+	}
+	return nil
 }
 
 // plant makes a client whose name Auth0 would not take from a registration, as

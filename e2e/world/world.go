@@ -43,9 +43,12 @@ type place struct {
 	Tenant string `json:"tenant"` // a URL
 	Public string `json:"public"` // host:port, as is Admin
 	Admin  string `json:"admin"`
+	PID    int    `json:"pid"` // of grantd
 }
 
-func (w *world) where() place { return place{w.tenant.URL(), w.daemon.Public, w.daemon.Admin} }
+func (w *world) where() place {
+	return place{w.tenant.URL(), w.daemon.Public, w.daemon.Admin, w.daemon.PID()}
+}
 
 // open makes a tenant as its owner would have set it up, and starts grantd.
 func open(ctx context.Context, o options) (_ *world, err error) {
