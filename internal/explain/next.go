@@ -52,7 +52,7 @@ func (t *teller) after(c Cause) string {
 	case t.rec.NextAttemptAt.IsZero():
 		return "grantd goes on by itself once it hears of it; grantd sync makes it look at once."
 	default:
-		return "grantd looks again by itself at that time at the latest; grantd sync makes it look at once."
+		return "grantd sync makes it look at once."
 	}
 }
 

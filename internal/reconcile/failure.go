@@ -57,7 +57,7 @@ func noSuchConnection(err error) bool {
 func messageOf(err error) string {
 	if e, ok := errors.AsType[*auth0.Error](err); ok {
 		if hint := e.Hint(); hint != "" {
-			return e.Error() + ". " + hint
+			return strings.TrimSuffix(e.Error(), ".") + ". " + hint
 		}
 	}
 	return err.Error()

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -202,6 +203,30 @@ func TestPatchNotKept(t *testing.T) {
 	w.wantPhase(o, dcr.Blocked, dcr.RejectedByAuth0)
 	if c := o.Record.Conditions; c.Promoted.Status || !strings.Contains(c.Promoted.Message, "did not keep it") || !c.Granted.Status {
 		t.Errorf("conditions %+v", c)
+	}
+}
+
+// refusing answers a PATCH of a client with Auth0's refusal of a value.
+type refusing struct{ http.RoundTripper }
+
+func (f refusing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPatch || !strings.HasPrefix(r.URL.Path, "/api/v2/clients/") {
+		return f.RoundTripper.RoundTrip(r)
+	}
+	const body = `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'bad' on property app_type.","errorCode":"invalid_body"}`
+	return &http.Response{
+		StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// What Auth0 said, and what to do, are two sentences with one full stop each.
+func TestRefusalReadsWell(t *testing.T) {
+	w := newWorld(t, setup{level: true, transport: func(next http.RoundTripper) http.RoundTripper { return refusing{next} }})
+	o := w.look(w.onboard(1))
+	w.wantPhase(o, dcr.Blocked, dcr.RejectedByAuth0)
+	if m := o.Record.Message; !strings.Contains(m, "on property app_type. ") || strings.Contains(m, "..") {
+		t.Errorf("message %q", m)
 	}
 }
 
