@@ -101,11 +101,12 @@ func (t *tour) play(ctx context.Context, act func(context.Context) error) error 
 func (t *tour) stay() {
 	fmt.Fprintf(t.out, `
 Still up, until you press Ctrl-C. Look around:
+  http://%s/ in a browser: the status page
   curl http://%s/health/auth0
   curl http://%s/api/v1/clients
   grantd clients list --env-file %s
 Register a client of your own:
   curl %s/oidc/register -H 'Content-Type: application/json' \
     -d '{"client_name":"Mine","redirect_uris":["https://chatgpt.com/connector/oauth/mine"]}'
-`, t.daemon.Public, t.daemon.Admin, t.envFile(), t.tenant.URL())
+`, t.daemon.Admin, t.daemon.Public, t.daemon.Admin, t.envFile(), t.tenant.URL())
 }
