@@ -47,7 +47,8 @@ func (c *crowd) join(ctx context.Context, stubborn bool, use func(context.Contex
 			continue // grantd's queue is full for a moment
 		}
 		c.open.Add(1)
-		hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		wire := conn // below TLS, which waits for its end to be taken
+		hangUp := context.AfterFunc(ctx, func() { _ = wire.Close() })
 		if c.trust != nil && n%5 > 0 { // every fifth never begins the handshake
 			conn = tls.Client(conn, c.trust)
 		}
