@@ -42,7 +42,7 @@ const (
 	// one, and reading it decodeWork. That is about 100 ms, and searchTime on a
 	// machine that has other things to do.
 	searchWork, decodeWork = 160_000, 16
-	searchTime             = 120 * time.Millisecond
+	searchTime             = 170 * time.Millisecond
 )
 
 // Newest returns a page of records, those first that were seen last. Its cost

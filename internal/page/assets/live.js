@@ -69,6 +69,8 @@
     const word = before ? before.textContent : "";
     for (const is of doc.querySelectorAll("[data-part]")) {
       const was = document.getElementById(is.id);
+      // A search that was given up earlier than the one before shows less of the same.
+      if (is.id === "list" && is.querySelector(".pages p") && was.querySelector("tr[data-client-id]")) continue;
       if (!same(was, is)) swap(was, document.adoptNode(is));
     }
     document.title = doc.title;
