@@ -1,7 +1,7 @@
 // Package page is the status page: what a person sees who opens the admin
 // listener in a browser. It only reads.
 //
-// It is HTML made on the server by html/template, one stylesheet and one script,
+// It is HTML made on the server by gomponents, one stylesheet and one script,
 // all embedded, so that it asks nobody else for anything. Without the script it
 // is whole; with it, it follows GET /api/v1/events and exchanges the parts that
 // have an id for new ones.
@@ -10,5 +10,5 @@
 // attention.go, gauges.go, times.go and clients.go, and client.go the page of one
 // client with its journal.go. Words that people read are in words.go. What others
 // chose, such as a client's name, passes clean in text.go before a template gets
-// it; html/template escapes it there.
+// it; gomponents escapes it there.
 package page
