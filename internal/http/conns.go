@@ -121,31 +121,52 @@ func (c *conn) Close() error {
 }
 
 // wait puts the connection behind all others that wait for their callers: its
-// request is answered. A request that kept it does so no more.
+// request is answered. A request that kept it does so no more, but until the
+// answer is sent it keeps its place: see idle.
 func (c *conn) wait(answered *request) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	if answered.kept {
 		c.kept--
 	}
-	switch {
-	case c.gone, c.kept > 0:
-	case c.place != nil:
+	if c.place != nil {
 		c.all.waiting.MoveToBack(c.place)
-	default:
-		c.place = c.all.waiting.PushBack(c)
-		c.all.tell()
 	}
+}
+
+// idle is told by net/http once every answer is sent. When the handler returns
+// it is not yet: whoever closed the connection then to make room would take from
+// its caller that a delivery was kept.
+func (c *conn) idle() {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	if c.gone || c.kept > 0 || c.place != nil {
+		return
+	}
+	c.place = c.all.waiting.PushBack(c)
+	c.all.tell()
+}
+
+// connState is for http.Server.
+func connState(nc net.Conn, is nethttp.ConnState) {
+	if c, ok := plainConn(nc).(*conn); ok && is == nethttp.StateIdle {
+		c.idle()
+	}
+}
+
+// plainConn is the connection beneath TLS.
+func plainConn(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return c
 }
 
 type connKey struct{}
 
 // withConn makes the connection known to the handler.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	return context.WithValue(ctx, connKey{}, c)
+	return context.WithValue(ctx, connKey{}, plainConn(c))
 }
 
 type requestKey struct{}

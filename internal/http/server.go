@@ -90,6 +90,7 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 		http: &nethttp.Server{
 			Handler:           limited.handle(o.Handler),
 			ConnContext:       withConn,
+			ConnState:         connState,
 			ReadHeaderTimeout: o.HeaderTimeout,
 			ReadTimeout:       o.RequestTimeout,
 			WriteTimeout:      2 * o.RequestTimeout, // from the header's end, so with the body
