@@ -90,6 +90,10 @@ func secureFiles(dir string, readOnly bool) (ours bool, err error) {
 			if err := secureFile(name, readOnly); err != nil {
 				return false, err
 			}
+		case e.Name() == acmeName:
+			if err := secureTree(name, readOnly, 2); err != nil {
+				return false, err
+			}
 		case !strings.HasPrefix(e.Name(), ledgerName+".") && e.Name() != tokenName+".new" && !strings.HasPrefix(e.Name(), ".token-"):
 			ours = false
 		}
@@ -97,8 +101,46 @@ func secureFiles(dir string, readOnly bool) (ours bool, err error) {
 	return ours, nil
 }
 
-// The files that grantd keeps in its state directory.
-const ledgerName, tokenName = "grantd.db", "token.json"
+// The files that grantd keeps in its state directory, and the directory of what
+// certificate authorities gave it.
+const ledgerName, tokenName, acmeName = "grantd.db", "token.json", "acme"
+
+// secureTree does for a directory in the state directory what secureFiles does
+// for that: all in it, down to so many levels of directories, is for the owner
+// alone.
+func secureTree(dir string, readOnly bool, levels int) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w: %s is not a directory; move it away", ErrUnsafe, dir)
+	}
+	if err := ownDir(dir, info); err != nil {
+		return err
+	}
+	if !readOnly && info.Mode().Perm()&0o077 != 0 {
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return fmt.Errorf("close %s to others: %w", dir, err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look into %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if e.IsDir() && levels > 1 {
+			err = secureTree(name, readOnly, levels-1)
+		} else {
+			err = secureFile(name, readOnly)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func secureFile(name string, readOnly bool) error {
 	info, err := os.Lstat(name)

@@ -17,6 +17,12 @@ func TestSecureDir(t *testing.T) {
 		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o644) }
 	}
 	mode := func(m os.FileMode) func(string) error { return func(dir string) error { return os.Chmod(dir, m) } }
+	acme := func(make func(path string) error) func(string) error {
+		return func(dir string) error {
+			return errors.Join(os.MkdirAll(dir+"/acme/ca", 0o755), make(dir+"/acme/ca/grantd.example.com"))
+		}
+	}
+	key := func(path string) error { return os.WriteFile(path, []byte("key"), 0o644) }
 	tests := []struct {
 		name   string
 		dir    []func(dir string) error
@@ -36,6 +42,10 @@ func TestSecureDir(t *testing.T) {
 		{"linked token", []func(string) error{func(dir string) error { return os.Symlink("/etc/passwd", dir+"/token.json") }}, store.ErrUnsafe, "token.json is a symbolic link", false},
 		{"a pipe", []func(string) error{func(dir string) error { return syscall.Mkfifo(dir+"/grantd.db", 0o600) }}, store.ErrUnsafe, "is a named pipe; move it away", false},
 		{"a folder", []func(string) error{func(dir string) error { return os.Mkdir(dir+"/token.json", 0o700) }}, store.ErrUnsafe, "is a directory", false},
+		{"with a certificate", []func(string) error{mode(0o755), acme(key)}, nil, "", true},
+		{"a linked key", []func(string) error{acme(func(path string) error { return os.Symlink("/etc/passwd", path) })}, store.ErrUnsafe, "grantd.example.com is a symbolic link", false},
+		{"certificates that others can write", []func(string) error{acme(key), func(dir string) error { return os.Chmod(dir+"/acme", 0o777) }}, store.ErrUnsafeDir, "others can write to ", false},
+		{"linked certificates", []func(string) error{func(dir string) error { return os.Symlink("/etc", dir+"/acme") }}, store.ErrUnsafe, "acme is not a directory", false},
 		{"two names", []func(string) error{write("grantd.db"), func(dir string) error { return os.Link(dir+"/grantd.db", dir+"/grantd.db.x") }}, store.ErrUnsafe, "has 2 names", false},
 	}
 	for _, tt := range tests {
@@ -63,7 +73,7 @@ func TestSecureDir(t *testing.T) {
 			if want := map[bool]os.FileMode{true: 0o700, false: before.Mode().Perm()}[tt.closed]; after.Mode().Perm() != want {
 				t.Errorf("mode %v", after.Mode())
 			}
-			for _, name := range []string{"grantd.db", "token.json"} {
+			for _, name := range []string{"grantd.db", "token.json", "acme/ca/grantd.example.com"} {
 				if _, err := os.Lstat(filepath.Join(dir, name)); err == nil && tt.closed {
 					private(t, filepath.Join(dir, name))
 				}
