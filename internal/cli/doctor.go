@@ -110,7 +110,7 @@ func describeReport(p painter, r doctor.Report) string {
 	if r.Mode != "" {
 		mode = fmt.Sprintf(" Clients that register are %s.", printable(cut(string(r.Mode), 40)))
 	}
-	fmt.Fprintf(&b, "%s looked at in %s with %s.%s\n", printable(cut(r.Tenant, 255)), milliseconds(r.TookMS), count(r.Calls, "call"), mode)
+	say(&b, p, plain, fmt.Sprintf("%s looked at in %s with %s.%s", printable(cut(r.Tenant, 255)), milliseconds(r.TookMS), count(r.Calls, "call"), mode))
 	return b.String()
 }
 

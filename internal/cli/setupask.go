@@ -126,9 +126,12 @@ func (p *preparation) suggestion(name string) string {
 	return ""
 }
 
+// tries is how often a question is put: what answers may be no person.
+const tries = 5
+
 // put asks a question until the answer can be read. io.EOF: nobody answers.
 func (p *preparation) put(ctx context.Context, q question, suggested string, isNew bool) error {
-	for {
+	for range tries {
 		text := q.ask
 		if suggested != "" {
 			text += " [" + printable(cut(suggested, 100)) + "]"
@@ -154,6 +157,7 @@ func (p *preparation) put(ctx context.Context, q question, suggested string, isN
 		_, text, _ = strings.Cut(err.Error(), "\n")
 		fmt.Fprintln(p.talk, p.paint(bad, printable(text)))
 	}
+	return misuse(p.cmd, fmt.Errorf("none of %d answers for %s could be taken; --%s says it without a question", tries, q.name, q.flag))
 }
 
 // answer is a line that somebody typed.

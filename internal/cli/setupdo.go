@@ -137,7 +137,7 @@ func (p *preparation) one(ctx context.Context, d setup.Doer, a setup.Action, dec
 
 // confirm asks until the answer is one.
 func (p *preparation) confirm(ctx context.Context) (bool, error) {
-	for {
+	for range tries {
 		line, err := p.prompt(ctx, "  Do it? y or n [n]: ")
 		if err != nil {
 			return false, err
@@ -149,6 +149,7 @@ func (p *preparation) confirm(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
+	return false, misuse(p.cmd, fmt.Errorf("none of %d answers was y or n", tries))
 }
 
 // show says what an action is, why, what it opens, and what it stands for.
@@ -205,7 +206,7 @@ func (p *preparation) next(s setup.State, left bool) []string {
 	}
 	flag := ""
 	if p.envFile != "" {
-		flag = " --env-file " + p.envFile
+		flag = " --env-file " + setup.ShellWord(p.envFile)
 	}
 	return append(all,
 		"Start it: grantd serve"+flag,

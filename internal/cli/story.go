@@ -238,7 +238,7 @@ func (t story) holds() {
 		if !h.Until.IsZero() {
 			until = "until " + t.date(h.Until)
 		}
-		t.words("  ", what+", "+string(h.Reason)+", "+until+"; "+h.Release)
+		t.words("  ", strings.TrimSuffix(what+", "+string(h.Reason)+", "+until+"; "+h.Release, "; "))
 	}
 	fmt.Fprintln(t.out)
 }

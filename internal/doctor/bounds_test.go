@@ -152,6 +152,22 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// What grantd's application may do is told by its grant: the token is of before.
+func TestGrantChangedSinceTheToken(t *testing.T) {
+	w := newWorld(t, tenantsim.Options{})
+	if r := w.report(t); len(r.Findings) > 0 {
+		t.Fatalf("%+v", r.Findings)
+	}
+	tokens := len(w.TokenRequests())
+	fewer := slices.DeleteFunc(allScopes(), func(s string) bool { return s == "update:client_grants" })
+	w.SetScopes(own, append(fewer, "read:client_keys", "delete:clients")...)
+	r := w.report(t)
+	want := []string{"management_scope_harmful read:client_keys", "management_scope_missing update:client_grants", "management_scope_unneeded delete:clients"}
+	if got := judged(w, r.Findings); !slices.Equal(got, want) || len(w.TokenRequests()) != tokens {
+		t.Errorf("%q, %d more tokens", got, len(w.TokenRequests())-tokens)
+	}
+}
+
 // One look that fails is told, and the others go on.
 func TestOneLookFails(t *testing.T) {
 	w := newWorld(t, tenantsim.Options{})

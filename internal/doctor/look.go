@@ -51,6 +51,7 @@ type Configuration interface {
 
 // Contents are the clients and grants that a tenant has.
 type Contents interface {
+	ManagementGrant(ctx context.Context, clientID, audience string) (dcr.Grant, bool, error)
 	DefaultGrants(ctx context.Context, audience string) ([]dcr.Grant, error)
 	UserGrants(ctx context.Context, audience, from string) (auth0.GrantPage, error)
 	ApplicationTotal(context.Context) (int, error)
@@ -157,6 +158,12 @@ func (f *Facts) lookInside(ctx context.Context, t Tenant) {
 	look := func(run func()) { g.Go(func() error { run(); return nil }) }
 	f.Connected = make([]Answer[dcr.Connection], min(len(f.Connections), maxConnections))
 	f.Registered = make([]Answer[bool], min(len(f.Documents), maxDocuments))
+	look(func() {
+		// A token keeps the scopes of when it was issued.
+		if own, ok, err := t.ManagementGrant(ctx, f.ClientID, "https://"+f.Domain+"/api/v2/"); err == nil && ok {
+			f.Granted, f.GrantedOK = slices.Sorted(slices.Values(own.Scopes)), true
+		}
+	})
 	look(func() { f.lookSettings(ctx, t) })
 	look(func() { f.lookAPI(ctx, t) })
 	for i := range f.Connected {

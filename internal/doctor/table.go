@@ -46,7 +46,7 @@ const (
 	writeOwn = `)}' <<<"$own" | auth0 api patch "client-grants/$(jq -r '.[0].id' <<<"$own")"`
 
 	// A log stream's sink is replaced as a whole too.
-	sink = `{"sink":{"httpEndpoint":"{endpoint}","httpContentFormat":"JSONLINES","httpContentType":"application/json","httpAuthorization":"'"$LOG_WEBHOOK_SECRET"'"}`
+	sink = `{"sink":{"httpEndpoint":"{endpoint}","httpContentFormat":"JSONLINES","httpContentType":"application/json","httpAuthorization":"'"${LOG_WEBHOOK_SECRET:?}"'"}`
 )
 
 func accessKinds() []Kind {

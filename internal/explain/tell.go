@@ -125,6 +125,8 @@ func (t *teller) holds() []Held {
 
 func releaseCommand(h dcr.Hold) string {
 	switch {
+	case h.Reason == dcr.SwitchedOff:
+		return "" // its metadata in Auth0 says so, and no command
 	case h.ClientID != "":
 		return "grantd hold release " + h.ClientID
 	case h.Field != "":

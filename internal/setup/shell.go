@@ -17,6 +17,17 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// ShellWord is s as one word for a shell to read, quoted where it has to be.
+func ShellWord(s string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_./+,-", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return shellQuote(s)
+}
+
 // asJSON is v in JSON, in which all that is not ASCII is escaped: it is going to
 // be shown and pasted.
 func asJSON(v any) string {
