@@ -3,15 +3,12 @@ package config_test
 import (
 	"bytes"
 	"flag"
-	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"grantd/internal/config"
+	"grantd/internal/doctest"
 )
 
 const updateFlag = "update"
@@ -22,34 +19,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// upToDate compares a document with what the code prints, or writes it.
-func upToDate(t *testing.T, path string, write func(io.Writer) error) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join("..", "..", filepath.FromSlash(path))
-	if flag.Lookup(updateFlag).Value.String() == "true" {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
-		t.Errorf("%s is stale; run: go test ./internal/config -update\n-code +file\n%s", path, diff)
-	}
-}
+func updating() bool { return flag.Lookup(updateFlag).Value.String() == "true" }
 
 func TestEnvExampleUpToDate(t *testing.T) {
-	upToDate(t, "configs/grantd.env.example", config.WriteEnvExample)
+	doctest.UpToDate(t, "configs/grantd.env.example", updating(), config.WriteEnvExample)
 }
 
 func TestConfigurationUpToDate(t *testing.T) {
-	upToDate(t, "docs/configuration.md", config.WriteMarkdown)
+	doctest.UpToDate(t, "docs/configuration.md", updating(), config.WriteMarkdown)
 }
 
 // The example must be what its head says: fill in what has no # before it, and

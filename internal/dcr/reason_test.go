@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctest"
 )
 
 // Write the page by go test ./internal/dcr -update.
@@ -120,24 +120,5 @@ func TestPhasesAreComplete(t *testing.T) {
 }
 
 func TestReasonsPageUpToDate(t *testing.T) {
-	var want bytes.Buffer
-	if err := dcr.WriteReasons(&want); err != nil {
-		t.Fatal(err)
-	}
-	page := filepath.Join("..", "..", "docs", "reasons.md")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(page), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
-		t.Errorf("%s is stale; run: go test ./internal/dcr -update\n%s", page, diff)
-	}
+	doctest.UpToDate(t, "docs/reasons.md", *update, dcr.WriteReasons)
 }

@@ -1,21 +1,17 @@
 package doctor_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/doctest"
 	"grantd/internal/doctor"
 )
 
@@ -278,21 +274,5 @@ func TestRelevant(t *testing.T) {
 }
 
 func TestPageUpToDate(t *testing.T) {
-	var want bytes.Buffer
-	if err := doctor.WritePage(&want); err != nil {
-		t.Fatal(err)
-	}
-	page := filepath.Join("..", "..", "docs", "doctor.md")
-	if *update {
-		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
-		t.Errorf("%s is stale; run: go test ./internal/doctor -update\n%s", page, diff)
-	}
+	doctest.UpToDate(t, "docs/doctor.md", *update, doctor.WritePage)
 }

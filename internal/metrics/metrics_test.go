@@ -1,15 +1,12 @@
 package metrics_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"grantd/internal/dcr"
+	"grantd/internal/doctest"
 	"grantd/internal/health"
 	"grantd/internal/metrics"
 )
@@ -158,23 +156,7 @@ func TestContract(t *testing.T) {
 }
 
 func TestPageUpToDate(t *testing.T) {
-	var want bytes.Buffer
-	if err := metrics.WriteMarkdown(&want); err != nil {
-		t.Fatal(err)
-	}
-	page := filepath.Join("..", "..", "docs", "metrics.md")
-	if *update {
-		if err := os.WriteFile(page, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
-		t.Errorf("%s is stale; run: go test ./internal/metrics -update\n%s", page, diff)
-	}
+	doctest.UpToDate(t, "docs/metrics.md", *update, metrics.WriteMarkdown)
 }
 
 func TestLint(t *testing.T) {
