@@ -9,6 +9,6 @@
 // Where to look: page.go renders, status.go gathers the front page from health.go,
 // attention.go, gauges.go, times.go and clients.go, and client.go the page of one
 // client with its journal.go. Words that people read are in words.go. What others
-// chose, such as a client's name, passes clean in text.go before a template gets
+// chose, such as a client's name, passes clean in text.go before a view gets
 // it; gomponents escapes it there.
 package page
