@@ -36,6 +36,7 @@ func Ready(r dcr.Record) Event {
 // or another configuration does not tell everything anew.
 func Changed(was, is dcr.Record) (Event, bool) {
 	switch {
+	case is.Reason == dcr.OwnClient: // its being left alone is no news to anybody
 	case was.ReadyAt.IsZero() && !is.ReadyAt.IsZero():
 		return Ready(is), true
 	case is.Phase == dcr.Refused && was.Phase != dcr.Refused && !was.ReadyAt.IsZero():

@@ -58,6 +58,7 @@ func TestChanged(t *testing.T) {
 		"refused otherwise":         {refusedFor(dcr.NoCallbacks), refusedFor(dcr.CallbackNotAllowed), "callback_not_allowed"},
 		"refused, new settings":     {unchecked(refusedFor(dcr.NoCallbacks)), refusedFor(dcr.NoCallbacks), ""},
 		"was blocked, new settings": {unchecked(blockedFor(dcr.APINotFound)), refusedFor(dcr.NoCallbacks), "no_callbacks"},
+		"grantd's own application":  {dcr.Record{}, refusedFor(dcr.OwnClient), ""},
 		"turned bad":                {ready, turnedBad, "was ready and is refused now: callback_not_allowed"},
 		"bad still":                 {turnedBad, turnedBad, ""},
 		"failed for now":            {dcr.Record{}, pending, ""},
