@@ -99,12 +99,12 @@ func (u *uses) putBack(all []dcr.Use, now time.Time) {
 // commit takes them along, or a registration would wait for them.
 func (l *Ledger) flushUses(ctx context.Context) error {
 	now := l.now()
-	all, err := l.movedUses(ctx, l.uses.take(now))
+	all, err := l.movedUses(ctx, l.uses.take(now), now)
 	for err == nil && len(all) > 0 {
 		some := all[:min(usesEach, len(all))]
 		err = l.update(ctx, func(t tx) error {
 			for _, use := range some {
-				if err := t.use(use); err != nil {
+				if err := t.use(use, now); err != nil {
 					return err
 				}
 			}
@@ -123,14 +123,14 @@ func (l *Ledger) flushUses(ctx context.Context) error {
 
 // movedUses are those that are worth writing, in the order of their keys, so
 // that neighbours share pages. It returns all of them with an error.
-func (l *Ledger) movedUses(ctx context.Context, all []dcr.Use) ([]dcr.Use, error) {
+func (l *Ledger) movedUses(ctx context.Context, all []dcr.Use, now time.Time) ([]dcr.Use, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
 	var moved []dcr.Use
 	err := l.view(ctx, func(t tx) error {
 		for _, use := range all {
-			_, news, err := t.usable(use)
+			_, news, err := t.usable(use, now)
 			if err != nil {
 				return err
 			}
@@ -149,9 +149,10 @@ func (l *Ledger) movedUses(ctx context.Context, all []dcr.Use) ([]dcr.Use, error
 
 // usable returns the client's record and whether the use is news of it. It is
 // none of a client without a record, and of one that is gone: that never comes
-// back. A refused client's use is: somebody else lets it work. A value that
-// cannot be read is left to whoever needs it.
-func (t tx) usable(use dcr.Use) (dcr.Record, bool, error) {
+// back. A refused client's use is: somebody else lets it work. One that was
+// written while the clock was ahead does not count. A value that cannot be read
+// is left to whoever needs it.
+func (t tx) usable(use dcr.Use, now time.Time) (dcr.Record, bool, error) {
 	r, err := t.record(use.ClientID)
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
@@ -159,13 +160,13 @@ func (t tx) usable(use dcr.Use) (dcr.Record, bool, error) {
 	case err != nil:
 		return dcr.Record{}, false, err
 	}
-	return r, r.Phase != dcr.Gone && use.At.Sub(r.LastUsedAt) >= useEvery, nil
+	return r, r.Phase != dcr.Gone && !between(r.LastUsedAt, use.At.Add(-useEvery), now), nil
 }
 
 // use moves a client's last use forward. It is no reason to look: neither the
 // sequence number nor the place in the queue changes.
-func (t tx) use(use dcr.Use) error {
-	old, news, err := t.usable(use)
+func (t tx) use(use dcr.Use, now time.Time) error {
+	old, news, err := t.usable(use, now)
 	if err != nil || !news {
 		return err
 	}

@@ -51,6 +51,7 @@ func TestUse(t *testing.T) {
 		"earlier":                   {dcr.Ready, minutes(10), []time.Duration{minutes(30)}, minutes(10)},
 		"ahead of the clock":        {dcr.Ready, minutes(10), []time.Duration{minutes(-30)}, 0},
 		"in 2099":                   {dcr.Ready, 0, []time.Duration{-73 * 365 * 24 * time.Hour}, 0},
+		"after a clock far ahead":   {dcr.Ready, -24 * time.Hour, []time.Duration{minutes(3)}, minutes(3)},
 		"without a date":            {dcr.Ready, 0, []time.Duration{1 << 62}, 0},
 		"blocked":                   {dcr.Blocked, 0, []time.Duration{minutes(3)}, minutes(3)},
 		"refused, and yet it works": {dcr.Refused, 0, []time.Duration{minutes(3)}, minutes(3)},
