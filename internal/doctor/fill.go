@@ -10,7 +10,7 @@ import (
 func (x *examination) fix(f Fix, values ...string) Fix {
 	all := append([]string{
 		"{domain}", x.f.Domain, "{client_id}", x.f.ClientID, "{audience}", x.f.Audience, "{api_id}", x.f.API.Value.ID,
-		"{public_url}", x.f.PublicURL, "{endpoint}", x.f.endpoint(), "{path}", x.f.WebhookPath,
+		"{endpoint}", x.f.endpoint(), "{path}", x.f.WebhookPath,
 	}, values...)
 	quoted := make([]string, len(all))
 	for i, v := range all {

@@ -56,14 +56,12 @@ func newWorld(t *testing.T, o tenantsim.Options) *world {
 	w.SetSetting("resource_parameter_profile", `"compatibility"`)
 
 	w.public = func(rw http.ResponseWriter, r *http.Request) {
-		switch r.Method + " " + r.URL.Path {
-		case "GET /healthz":
-			_, _ = rw.Write([]byte("ok\n"))
-		case "POST " + path:
-			rw.WriteHeader(http.StatusUnauthorized)
-		default:
+		if r.Method+" "+r.URL.Path != "POST "+path { // the proxy carries no more
 			rw.WriteHeader(http.StatusNotFound)
+			return
 		}
+		rw.WriteHeader(http.StatusUnauthorized)
+		_, _ = rw.Write([]byte(`{"error":"unauthorized","message":"…"}`))
 	}
 	w.gateway = func(rw http.ResponseWriter, _ *http.Request) {
 		_, _ = rw.Write([]byte(`{"resource":` + strconv.Quote(audience) + `,"scopes_supported":["notes:read"]}`))
