@@ -10,21 +10,27 @@ import (
 // the webhook asks for a secret.
 func Public(o PublicOptions) nethttp.Handler {
 	p := newPublic(o)
-	return router(p.o.Logger,
+	return router(p.o.Logger, p.routes()...)
+}
+
+func (p *public) routes() []route {
+	return []route{
 		post(p.o.WebhookPath, p.webhook),
 		get("/healthz", p.healthz),
 		get("/readyz", p.readyz),
 		get("/health/auth0", p.health),
-	)
+	}
 }
 
 // Admin returns what the operator may read: with the token, or without one
 // from the machine itself.
 func Admin(o AdminOptions) nethttp.Handler {
-	a := newAPI(o.API)
-	routes := append(a.routes(), pages{o.Page}.routes()...)
-	routes = append(routes, get("/metrics", echo.WrapHandler(o.Metrics)))
-	return guardAdmin(o.Token, router(a.o.Logger, routes...))
+	return guardAdmin(o.Token, router(o.API.Logger, o.routes()...))
+}
+
+func (o AdminOptions) routes() []route {
+	routes := append(newAPI(o.API).routes(), pages{o.Page}.routes()...)
+	return append(routes, get("/metrics", echo.WrapHandler(o.Metrics)))
 }
 
 // Control returns what the owner of the control socket may call; the socket
