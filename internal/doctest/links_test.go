@@ -83,15 +83,24 @@ func broke(p doctest.Page, target string, pages []doctest.Page, exists func(stri
 
 var named = regexp.MustCompile(`^(?:cmd|configs|docs|e2e|internal|scripts|\.ci)/[A-Za-z0-9_./-]+$`)
 
-// missingFiles says which files that a page names in backticks are not there.
+// missingFiles says which files are not there that a page names, as the first
+// word of code within a line or anywhere in what is to be run.
 func missingFiles(p doctest.Page, exists func(string) bool) (missing []string) {
+	look := func(line int, words []string) {
+		for _, w := range words {
+			file := strings.TrimSuffix(strings.TrimPrefix(w, "./"), "/...")
+			if named.MatchString(file) && !exists(file) {
+				missing = append(missing, fmt.Sprintf("%s:%d: %s: no such file", p.Path, line, file))
+			}
+		}
+	}
 	for _, s := range p.Spans {
 		words := strings.Fields(s.Text)
-		if len(words) == 0 {
-			continue
-		}
-		if file := strings.TrimPrefix(words[0], "./"); named.MatchString(file) && !exists(file) {
-			missing = append(missing, fmt.Sprintf("%s:%d: %s: no such file", p.Path, s.Line, file))
+		look(s.Line, words[:min(1, len(words))])
+	}
+	for _, f := range p.Fences {
+		if f.Lang == "sh" {
+			look(f.Line, strings.Fields(f.Text))
 		}
 	}
 	return missing
@@ -134,8 +143,12 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
-	p := doctest.Parse("README.md", "`docs/there.md` `configs` `internal/gone` `scripts/gone -n 3`, `./internal/…` `http/webhook.go`\n")
-	want := []string{"README.md:1: internal/gone: no such file", "README.md:1: scripts/gone: no such file"}
+	p := doctest.Parse("README.md", "`docs/there.md` `configs` `internal/gone` `scripts/gone -n 3`, `./internal/…` `http/webhook.go`\n"+
+		"```sh\ngo test ./internal/lost ./...   # and docs/there.md\n```\n```text\nscripts/elsewhere\n```\n")
+	want := []string{
+		"README.md:1: internal/gone: no such file", "README.md:1: scripts/gone: no such file",
+		"README.md:3: internal/lost: no such file",
+	}
 	if diff := cmp.Diff(want, missingFiles(p, exists)); diff != "" {
 		t.Error(diff)
 	}
