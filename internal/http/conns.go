@@ -7,6 +7,7 @@ import (
 	"net"
 	nethttp "net/http"
 	"sync"
+	"time"
 )
 
 // conns is a listener that has at most max connections open at a time. When
@@ -44,8 +45,14 @@ type conn struct {
 	all   *conns
 	place *list.Element // among those that wait; nil: it is kept, or gone
 	kept  int           // requests under way that keep it; HTTP/2 has several at a time
+	busy  bool          // an answer may still have to be sent
+	turns int           // how often that changed
 	gone  bool          // its place is free again
 }
+
+// flushing is how long HTTP/2 may take to send what it has in its buffer: it
+// calls a connection idle before that.
+const flushing = 100 * time.Millisecond
 
 // Accept implements net.Listener.
 func (l *conns) Accept() (net.Conn, error) {
@@ -122,7 +129,7 @@ func (c *conn) Close() error {
 
 // wait puts the connection behind all others that wait for their callers: its
 // request is answered. A request that kept it does so no more, but until the
-// answer is sent it keeps its place: see idle.
+// answer is sent it keeps its place: see state.
 func (c *conn) wait(answered *request) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
@@ -132,26 +139,60 @@ func (c *conn) wait(answered *request) {
 	if c.place != nil {
 		c.all.waiting.MoveToBack(c.place)
 	}
+	c.settle()
 }
 
-// idle is told by net/http once every answer is sent. When the handler returns
-// it is not yet: whoever closed the connection then to make room would take from
-// its caller that a delivery was kept.
-func (c *conn) idle() {
-	c.all.mu.Lock()
-	defer c.all.mu.Unlock()
-	if c.gone || c.kept > 0 || c.place != nil {
+// settle puts the connection among those that wait, if nothing keeps it any
+// more. The caller holds all.mu.
+func (c *conn) settle() {
+	if c.gone || c.busy || c.kept > 0 || c.place != nil {
 		return
 	}
 	c.place = c.all.waiting.PushBack(c)
 	c.all.tell()
 }
 
+// state is told by net/http when a first request begins and when every answer is
+// sent. When the handler returns it is not yet: whoever closed the connection
+// then to make room would take from its caller that a delivery was kept. Over
+// HTTP/2 a caller may also give up, so that it is idle while the handler runs.
+func (c *conn) state(is nethttp.ConnState, sends time.Duration) {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.turns++
+	switch {
+	case is == nethttp.StateActive:
+		c.busy = true
+	case is == nethttp.StateIdle && c.place == nil && sends > 0:
+		turn := c.turns
+		time.AfterFunc(sends, func() { c.sent(turn) })
+	case is == nethttp.StateIdle:
+		c.busy = false
+		c.settle()
+	}
+}
+
+// sent ends a turn, unless there is another one by now.
+func (c *conn) sent(turn int) {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	if c.turns == turn {
+		c.busy = false
+		c.settle()
+	}
+}
+
 // connState is for http.Server.
 func connState(nc net.Conn, is nethttp.ConnState) {
-	if c, ok := plainConn(nc).(*conn); ok && is == nethttp.StateIdle {
-		c.idle()
+	c, ok := plainConn(nc).(*conn)
+	if !ok {
+		return
 	}
+	if nc == net.Conn(c) {
+		c.state(is, 0)
+		return
+	}
+	c.state(is, flushing) // it may be HTTP/2
 }
 
 // plainConn is the connection beneath TLS.

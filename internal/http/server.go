@@ -97,7 +97,10 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 			IdleTimeout:       o.IdleTimeout,
 			MaxHeaderBytes:    maxHeader,
 			TLSConfig:         o.TLS,
-			HTTP2:             &nethttp.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 256 << 10},
+			HTTP2: &nethttp.HTTP2Config{
+				MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 256 << 10,
+				WriteByteTimeout: o.RequestTimeout, // what WriteTimeout bounds is a request, and not a caller who reads nothing
+			},
 			// What callers do wrong is no concern of ours.
 			ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		},
