@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	nethttp "net/http"
 	"sync"
@@ -255,7 +257,22 @@ func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
+		if r.ProtoMajor == 1 && w.Header().Get("Connection") == "close" {
+			drain(w, r)
+		}
 	})
+}
+
+// drain sends the answer and reads for a moment what its caller still sends. A
+// connection that is closed with something unread is reset, and the answer may
+// be lost with it (RFC 9112, section 9.6): a proxy then tells of a bad gateway
+// instead of a wrong secret. net/http waits too, but reads at most 256 kB, and
+// nothing of HTTP/1.0, which nginx speaks to us.
+func drain(w nethttp.ResponseWriter, r *nethttp.Request) {
+	c := nethttp.NewResponseController(w)
+	if errors.Join(c.Flush(), c.SetReadDeadline(time.Now().Add(linger))) == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, 2*maxBody)
+	}
 }
 
 // kept keeps the connections of all who get as far as this handler.

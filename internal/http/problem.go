@@ -82,7 +82,13 @@ func (p *problem) write(w nethttp.ResponseWriter) {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Round(time.Second)/time.Second)))
 	}
+	body, err := json.Marshal(p.Problem)
+	if err != nil {
+		body = []byte("{}")
+	}
+	body = append(body, '\n')
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.status)
 	// A caller that is gone has no use for the rest.
-	_ = json.NewEncoder(w).Encode(p.Problem)
+	_, _ = w.Write(body)
 }
