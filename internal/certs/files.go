@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -106,11 +107,24 @@ func (f *Files) reload() error {
 		return err
 	}
 	was := f.current.cert.Load()
+	if err := f.worse(pair.Leaf, was.Leaf, time.Now()); err != nil {
+		return err
+	}
 	f.show(pair)
 	if !was.Leaf.Equal(pair.Leaf) {
 		f.log.Info("certificate reloaded", "file", f.cert, "valid_until", pair.Leaf.NotAfter)
 	}
 	return nil
+}
+
+// worse says why a certificate is not shown now, if the one before still is good.
+func (f *Files) worse(next, was *x509.Certificate, now time.Time) error {
+	valid := func(c *x509.Certificate) bool { return !now.Before(c.NotBefore) && now.Before(c.NotAfter) }
+	if valid(next) || !valid(was) {
+		return nil
+	}
+	return &FileError{Err: fmt.Errorf("use %s: it is valid from %s until %s, and not now",
+		f.cert, next.NotBefore.UTC().Format(time.RFC3339), next.NotAfter.UTC().Format(time.RFC3339))}
 }
 
 // fail notes a pair that stays broken, with one line for each reason.
