@@ -69,7 +69,7 @@ func OpenACME(o ACMEOptions) (*ACME, error) {
 		return nil, fmt.Errorf("make a directory for the certificate: %w", err)
 	}
 	var err error
-	if a.backoff, err = a.dir.loadBackoff(o.Now()); err != nil {
+	if a.backoff, err = a.dir.loadBackoff(o.Domain, o.Now()); err != nil {
 		o.Logger.Warn("read when the certificate authority may be asked again", "error", err)
 	}
 	if a.backoff.LastError != "" {
@@ -133,8 +133,8 @@ func (a *ACME) put(cert *tls.Certificate) {
 // GetCertificate is for tls.Config. It knows one host, and answers the
 // authority while it has something to prove.
 func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if !strings.EqualFold(strings.TrimSuffix(hello.ServerName, "."), a.o.Domain) {
-		return nil, errors.New("there is a certificate for another host only")
+	if !strings.EqualFold(hello.ServerName, a.o.Domain) {
+		return nil, nil // the caller is told: unrecognized_name (RFC 6066, section 3)
 	}
 	if len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == ALPN {
 		if m := a.answering.Load(); m != nil {
@@ -217,7 +217,7 @@ func (a *ACME) issued(o order, log *slog.Logger) {
 	life := o.cert.Leaf.NotAfter.Sub(a.o.Now())
 	if o.unkept == nil {
 		// Whatever becomes of it, the next one is not asked for at once.
-		a.backoff = backoff{NextTryAt: a.o.Now().Add(min(life/2, time.Hour))}
+		a.backoff = backoff{Domain: a.o.Domain, NextTryAt: a.o.Now().Add(min(life/2, time.Hour))}
 	}
 	a.put(o.cert)
 	log.Info("certificate issued", "valid_until", o.cert.Leaf.NotAfter, "renewed_from", a.renewAt)

@@ -15,6 +15,7 @@ const backoffFile = "backoff.json"
 // that is started again and again asks no more often than one that stays. A try
 // is written down before it is made, for it might be what ends the process.
 type backoff struct {
+	Domain    string    `json:"domain"` // for which it was asked
 	Tries     int       `json:"tries"` // in a row that failed, or did not end
 	NextTryAt time.Time `json:"next_try_at"`
 	LastError string    `json:"last_error,omitempty"`
@@ -37,19 +38,22 @@ func wait(tries int) time.Duration {
 	return all[min(max(tries, 1), len(all))-1]
 }
 
-// loadBackoff reads what the process before left; nothing if that cannot be
-// read.
-func (d dir) loadBackoff(now time.Time) (b backoff, err error) {
+// loadBackoff reads what the process before left. What another domain left is
+// none of this one's: whoever corrects a name need not wait for it.
+func (d dir) loadBackoff(domain string, now time.Time) (b backoff, err error) {
 	data, err := d.get(backoffFile)
 	if errors.Is(err, autocert.ErrCacheMiss) {
-		return backoff{}, nil
+		return backoff{Domain: domain}, nil
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &b)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		// Somebody may be spoiling it: no reason to hurry.
-		return backoff{Tries: 1, NextTryAt: now.Add(wait(1))}, err
+		return backoff{Domain: domain, Tries: 1, NextTryAt: now.Add(wait(1))}, err
+	case b.Domain != domain:
+		return backoff{Domain: domain}, nil
 	}
 	b.Tries = max(b.Tries, 0)
 	if b.NextTryAt.Sub(now) > maxWait {

@@ -52,9 +52,10 @@ func TestBackoffIsKept(t *testing.T) {
 		err  bool
 	}{
 		"none":           {"", 0, false},
-		"in an hour":     {`{"tries":3,"next_try_at":"2026-11-25T13:00:00Z"}`, time.Hour, false},
-		"next year":      {`{"tries":3,"next_try_at":"2027-11-25T13:00:00Z"}`, 15 * time.Minute, false},
-		"negative tries": {`{"tries":-3,"next_try_at":"2027-11-25T13:00:00Z"}`, time.Minute, false},
+		"in an hour":     {`{"domain":"grantd.example.com","tries":3,"next_try_at":"2026-11-25T13:00:00Z"}`, time.Hour, false},
+		"next year":      {`{"domain":"grantd.example.com","tries":3,"next_try_at":"2027-11-25T13:00:00Z"}`, 15 * time.Minute, false},
+		"negative tries": {`{"domain":"grantd.example.com","tries":-3,"next_try_at":"2027-11-25T13:00:00Z"}`, time.Minute, false},
+		"another domain": {`{"domain":"grantd.exmaple.com","tries":3,"next_try_at":"2026-11-25T13:00:00Z","last_error":"no such name"}`, 0, false},
 		"garbage":        {"{", time.Minute, true},
 	} {
 		d := dir(t.TempDir())
@@ -63,7 +64,7 @@ func TestBackoffIsKept(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		b, err := d.loadBackoff(now)
+		b, err := d.loadBackoff("grantd.example.com", now)
 		if got := max(b.NextTryAt.Sub(now), 0); got != tt.want || (err != nil) != tt.err {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}

@@ -196,6 +196,7 @@ func (w *world) backoffFile() string {
 }
 
 type keptBackoff struct {
+	Domain    string    `json:"domain"`
 	Tries     int       `json:"tries"`
 	NextTryAt time.Time `json:"next_try_at"`
 	LastError string    `json:"last_error"`
