@@ -16,7 +16,7 @@ const backoffFile = "backoff.json"
 // is written down before it is made, for it might be what ends the process.
 type backoff struct {
 	Domain    string    `json:"domain"` // for which it was asked
-	Tries     int       `json:"tries"` // in a row that failed, or did not end
+	Tries     int       `json:"tries"`  // in a row that failed, or did not end
 	NextTryAt time.Time `json:"next_try_at"`
 	LastError string    `json:"last_error,omitempty"`
 }

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,80 +52,48 @@ func first(a, _ string) string { return a }
 // one before until it is whole.
 func TestFilesAreFollowed(t *testing.T) {
 	ca := certstest.New(t)
-	// issue puts a pair into the directory root/name.
-	issue := func(root, name string) {
-		dir := filepath.Join(root, name)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		ca.Files(dir, time.Hour, host)
-	}
-	turn := func(root, target, link string) {
-		_ = os.Remove(filepath.Join(root, "new"))
-		if os.Symlink(target, filepath.Join(root, "new")) != nil || os.Rename(filepath.Join(root, "new"), filepath.Join(root, link)) != nil {
-			t.Fatal("turn a link")
-		}
-	}
-	for name, tt := range map[string]struct{ before, after func(root string) }{
-		"renamed": {func(root string) { issue(root, "live") }, func(root string) { issue(root, "live") }},
-		"links turned one after the other, as certbot does": {func(root string) {
-			issue(root, "1")
-			if err := os.Mkdir(filepath.Join(root, "live"), 0o700); err != nil {
-				t.Fatal(err)
+	for name, replace := range map[string]func(r root, version string){
+		"renamed": func(r root, _ string) { ca.Files(r.dir("live"), time.Hour, host) },
+		"links turned one after the other, as certbot does": func(r root, version string) {
+			ca.Files(r.dir(version), time.Hour, host)
+			r.turn("../"+version+"/cert.pem", "live/cert.pem")
+			r.turn("../"+version+"/key.pem", "live/key.pem")
+		},
+		"one link turned, as Kubernetes does": func(r root, version string) {
+			ca.Files(r.dir("live/.."+version), time.Hour, host)
+			r.turn(".."+version, "live/..data")
+			if version == "1" {
+				r.turn("..data/cert.pem", "live/cert.pem")
+				r.turn("..data/key.pem", "live/key.pem")
 			}
-			turn(root, "../1/cert.pem", "live/cert.pem")
-			turn(root, "../1/key.pem", "live/key.pem")
-		}, func(root string) {
-			issue(root, "2")
-			turn(root, "../2/cert.pem", "live/cert.pem")
-			turn(root, "../2/key.pem", "live/key.pem")
-		}},
-		"the folder's link turned, as Kubernetes does": {func(root string) {
-			issue(root, "1")
-			turn(root, "1", "live")
-		}, func(root string) {
-			issue(root, "2")
-			turn(root, "2", "live")
-		}},
-		"written in place, in pieces": {func(root string) { issue(root, "live") }, func(root string) {
-			issue(root, "2")
-			for _, n := range []string{"key.pem", "cert.pem"} {
-				data, err := os.ReadFile(filepath.Join(root, "2", n))
-				if err != nil {
-					t.Fatal(err)
-				}
-				to, err := os.OpenFile(filepath.Join(root, "live", n), os.O_WRONLY|os.O_TRUNC, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, piece := range []string{string(data[:50]), string(data[50:])} {
-					if _, err := to.WriteString(piece); err != nil {
-						t.Fatal(err)
-					}
-				}
-				_ = to.Close()
-			}
-		}},
+		},
+		"written in place, in pieces": func(r root, version string) {
+			ca.Files(r.dir(version), time.Hour, host)
+			r.overwrite(version+"/key.pem", "live/key.pem")
+			r.overwrite(version+"/cert.pem", "live/cert.pem")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := t.TempDir()
-			tt.before(root)
-			f := opened(t, filepath.Join(root, "live", "cert.pem"), filepath.Join(root, "live", "key.pem"))
-			was := f.serial()
+			r := root{t, t.TempDir()}
+			r.dir("live")
+			replace(r, "1")
+			f := opened(t, r.path("live/cert.pem"), r.path("live/key.pem"))
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() {
 				f.Run(ctx)
 				close(ended)
 			}()
-			tt.after(root)
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for deadline := time.Now().Add(25 * time.Second); f.serial() == was; <-tick.C { // a look without being told is later
-				if time.Now().After(deadline) {
-					t.Error("it is not seen")
-					break
+			for _, version := range []string{"2", "3"} { // the third while it is watched for sure
+				was := f.serial()
+				replace(r, version)
+				tick := time.NewTicker(5 * time.Millisecond)
+				for deadline := time.Now().Add(25 * time.Second); f.serial() == was; <-tick.C { // a look without being told is later
+					if time.Now().After(deadline) {
+						t.Fatalf("version %s is not seen", version)
+					}
 				}
+				tick.Stop()
 			}
 			if err := f.Status().Err; err != nil {
 				t.Error(err)
@@ -132,5 +101,48 @@ func TestFilesAreFollowed(t *testing.T) {
 			stop()
 			<-ended
 		})
+	}
+}
+
+// root is a directory for files and links.
+type root struct {
+	t    *testing.T
+	name string
+}
+
+func (r root) path(name string) string { return filepath.Join(r.name, name) }
+
+// dir makes a directory.
+func (r root) dir(name string) string {
+	r.t.Helper()
+	if err := os.MkdirAll(r.path(name), 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.path(name)
+}
+
+// turn makes a link lead elsewhere, at once.
+func (r root) turn(target, link string) {
+	r.t.Helper()
+	if err := errors.Join(os.Symlink(target, r.path(link+".new")), os.Rename(r.path(link+".new"), r.path(link))); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// overwrite writes what from holds into a file that is there or not.
+func (r root) overwrite(from, to string) {
+	r.t.Helper()
+	data, err := os.ReadFile(r.path(from))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w, err := os.OpenFile(r.path(to), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, first := w.Write(data[:50])
+	_, second := w.Write(data[50:])
+	if err := errors.Join(first, second, w.Close()); err != nil {
+		r.t.Fatal(err)
 	}
 }
