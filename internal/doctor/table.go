@@ -45,8 +45,12 @@ const (
 	readOwn  = `own=$(auth0 api get 'client-grants?client_id={client_id}&audience=https://{domain}/api/v2/') && jq '{scope: (.[0].scope `
 	writeOwn = `)}' <<<"$own" | auth0 api patch "client-grants/$(jq -r '.[0].id' <<<"$own")"`
 
-	// A log stream's sink is replaced as a whole too.
-	sink = `{"sink":{"httpEndpoint":"{endpoint}","httpContentFormat":"JSONLINES","httpContentType":"application/json","httpAuthorization":"'"${LOG_WEBHOOK_SECRET:?}"'"}`
+	// A log stream's sink is replaced as a whole too: whatever else is in it, such
+	// as headers of one's own, is sent again. The secret stands in the environment
+	// and on standard input alone, which others on the machine cannot see.
+	readStream = `body=$(auth0 api get "log-streams/{stream_id}" | `
+	writeSink  = ` | del(.[] | nulls))}') && auth0 api patch "log-streams/{stream_id}" <<<"$body"`
+	withSecret = `secret=${LOG_WEBHOOK_SECRET:?} jq -e`
 )
 
 func accessKinds() []Kind {

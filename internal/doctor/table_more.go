@@ -88,7 +88,7 @@ func streamKinds() []Kind {
 			Fine:   "a log stream delivers to grantd",
 			Fix: Fix{
 				Dashboard: streams + " → Create Stream → Custom Webhook, URL {endpoint}, Content Format JSON Lines, Authorization Token: LOG_WEBHOOK_SECRET",
-				Command:   `auth0 api post "log-streams" --data '{"name":"grantd","type":"http","filters":[{"type":"category","name":"management.success"},{"type":"category","name":"auth.login.fail"}],` + sink[1:] + `}'`,
+				Command:   `body=$(` + withSecret + `n --arg url '{endpoint}' '{name: "grantd", type: "http", filters: ["management.success", "auth.login.fail", "auth.token_exchange.success"] | map({type: "category", name: .}), sink: {httpEndpoint: $url, httpContentFormat: "JSONLINES", httpContentType: "application/json", httpAuthorization: env.secret}}') && auth0 api post "log-streams" <<<"$body"`,
 			},
 		},
 		{
@@ -103,21 +103,21 @@ func streamKinds() []Kind {
 			Found:  "The log stream that has grantd's secret delivers to another address.",
 			Breaks: "Deliveries do not arrive: grantd hears of a new client by polling only.",
 			Fine:   "the log stream has grantd's address",
-			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Payload URL: {endpoint}", Command: `auth0 api patch "log-streams/{stream_id}" --data '` + sink + `}'`},
+			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Payload URL: {endpoint}", Command: readStream + `jq -e --arg url '{endpoint}' '{sink: (.sink + {httpEndpoint: $url}` + writeSink},
 		},
 		{
 			Code: StreamFormat, Severity: Warning,
 			Found:  "The log stream's content format is not JSON Lines or JSON Array.",
 			Breaks: "Each entry may cost a request of its own, and the format's framing is not documented.",
 			Fine:   "the log stream's format is a good one",
-			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Content Format: JSON Lines", Command: `auth0 api patch "log-streams/{stream_id}" --data '` + sink + `}'`},
+			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Content Format: JSON Lines", Command: readStream + `jq -e '{sink: (.sink + {httpContentFormat: "JSONLINES"}` + writeSink},
 		},
 		{
 			Code: StreamCredential, Severity: Problem,
 			Found:  "The log stream does not send LOG_WEBHOOK_SECRET.",
 			Breaks: "grantd turns every delivery away and hears of a new client by polling only. After 7 days Auth0 stops the stream.",
 			Fine:   "the log stream sends the right secret",
-			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Authorization Token: LOG_WEBHOOK_SECRET", Command: `auth0 api patch "log-streams/{stream_id}" --data '` + sink + `}'`},
+			Fix:    Fix{Dashboard: streams + " → {stream} → Settings → Authorization Token: LOG_WEBHOOK_SECRET", Command: readStream + withSecret + ` '{sink: (.sink + {httpAuthorization: env.secret}` + writeSink},
 		},
 		{
 			Code: StreamFilters, Severity: Problem,
