@@ -29,8 +29,11 @@ func (c *Client) readAPI(ctx context.Context, identifier string) (*management.Ge
 		// The path takes ids too.
 		return nil, dcr.API{}, badResponse(opGetResourceServer, errOther)
 	}
+	if !validID(r.GetID()) {
+		return nil, dcr.API{}, badResponse(opGetResourceServer, errNoID)
+	}
 	api := dcr.API{
-		ID: clean(r.GetID(), maxCode), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
+		ID: r.GetID(), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
 		SigningAlg: clean(string(r.GetSigningAlg()), maxCode), AllowOfflineAccess: r.GetAllowOfflineAccess(),
 		EnforcePolicies: r.GetEnforcePolicies(),
 	}

@@ -282,9 +282,13 @@ func TestAnswerAboutSomethingElse(t *testing.T) {
 		answer string
 		call   func(context.Context, *auth0.Client) error
 	}{
-		"client":     {`{"client_id":"other","is_first_party":false}`, func(ctx context.Context, c *auth0.Client) error { _, err := c.Client(ctx, clientID); return err }},
-		"null":       {`null`, func(ctx context.Context, c *auth0.Client) error { _, err := c.Client(ctx, clientID); return err }},
-		"API":        {`{"id":"1","identifier":"https://mcp.example.com/mcp/"}`, func(ctx context.Context, c *auth0.Client) error { _, err := c.API(ctx, audience); return err }},
+		"client": {`{"client_id":"other","is_first_party":false}`, func(ctx context.Context, c *auth0.Client) error { _, err := c.Client(ctx, clientID); return err }},
+		"null":   {`null`, func(ctx context.Context, c *auth0.Client) error { _, err := c.Client(ctx, clientID); return err }},
+		"API":    {`{"id":"1","identifier":"https://mcp.example.com/mcp/"}`, func(ctx context.Context, c *auth0.Client) error { _, err := c.API(ctx, audience); return err }},
+		"API id": {`{"id":"$(id)","identifier":"https://mcp.example.com/mcp"}`, func(ctx context.Context, c *auth0.Client) error {
+			_, err := c.API(ctx, audience)
+			return err
+		}},
 		"API null":   {`null`, func(ctx context.Context, c *auth0.Client) error { _, err := c.API(ctx, audience); return err }},
 		"connection": {`{"connections":[{"id":"../x","name":"n"}]}`, func(ctx context.Context, c *auth0.Client) error { _, err := c.Connection(ctx, "n"); return err }},
 		"null item": {`{"connections":[null]}`, func(ctx context.Context, c *auth0.Client) error {

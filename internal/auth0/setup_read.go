@@ -31,9 +31,6 @@ func (c *Client) FullAPI(ctx context.Context, identifier string) (FullAPI, error
 	if err != nil {
 		return FullAPI{}, err
 	}
-	if !validID(api.ID) {
-		return FullAPI{}, badResponse(opGetResourceServer, errNoID)
-	}
 	full := FullAPI{API: api}
 	for _, s := range r.Scopes {
 		if s != nil {

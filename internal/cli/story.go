@@ -107,12 +107,16 @@ func short(s string) string { return printable(cut(s, 200)) }
 // maxCommand is how long a command may be, in characters.
 const maxCommand = 10_000
 
-// command is one to paste: wrapped or cut it would be none, or another one.
+// command is one to paste: wrapped, cut or made printable it would be none, or
+// another one.
 func command(s string) string {
-	if cut(s, maxCommand) != s {
+	switch {
+	case cut(s, maxCommand) != s:
 		return "(the command is too long to show; --json has it)"
+	case printable(s) != s:
+		return "(the command has characters in it that cannot be shown; --json has it)"
 	}
-	return printable(s)
+	return s
 }
 
 // point prints one of several, with a dash.

@@ -75,8 +75,11 @@ func TestCommandsAreWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	const head, end = "auth0 api patch 'x' --data '", "'"
-	for n, whole := range map[int]bool{100: true, 6000: true, 20_000: false} {
-		command := head + strings.Repeat("a", n) + end
+	for middle, whole := range map[string]bool{
+		strings.Repeat("a", 100): true, strings.Repeat("a", 6000): true, strings.Repeat("a", 20_000): false,
+		"é": true, "a\u202eb": false, "a\u200bb": false, "a\nb": false,
+	} {
+		command := head + middle + end
 		found := doctor.Finding{Code: doctor.RulesActive, Severity: doctor.Problem, Message: "It is so.", Fix: doctor.Fix{Command: command}}
 		client := &dcr.Client{ID: "tpc_a", Callbacks: []string{"https://chatgpt.com/connector/oauth/a"}}
 		story := stories.Tell(stories.Facts{ID: client.ID, Policy: allowed, Live: stories.Live{Client: client}, Findings: []doctor.Finding{found}})
@@ -86,7 +89,7 @@ func TestCommandsAreWhole(t *testing.T) {
 		}
 		for what, text := range map[string]string{"story": told.String(), "report": describeReport(false, doctor.Report{Findings: []doctor.Finding{found}})} {
 			if got := strings.Contains(text, command); got != whole || strings.Contains(text, head) != whole {
-				t.Errorf("%s, %d: %.3000s", what, n, text)
+				t.Errorf("%s, %.20q: %.3000s", what, middle, text)
 			}
 		}
 	}

@@ -251,6 +251,17 @@ func TestCommandsAreQuoted(t *testing.T) {
 	if len(found) != 1 || !strings.Contains(found[0].Fix.Command, `(["it'\''s&<\"x\">"] | map(`) {
 		t.Errorf("%+v", found)
 	}
+	// Nothing in one is hidden, or shown in another order than it is run in.
+	f.Scopes = []string{"a\u202eb\u200b", "é😀"}
+	if found := doctor.Examine(f); len(found) != 1 || !strings.Contains(found[0].Fix.Command, `["a\u202eb\u200b","\u00e9\ud83d\ude00"]`) {
+		t.Errorf("%+v", found)
+	}
+	// What is not in JSON is quoted for the shell alone.
+	f = healthy()
+	f.Audience, f.API = `https://a.example/'"\`, failed[dcr.API](auth0.ErrNotFound)
+	if found := doctor.Examine(f); len(found) == 0 || !strings.Contains(found[0].Fix.Command, `--identifier 'https://a.example/'\''"\' --scopes`) {
+		t.Errorf("%+v", found)
+	}
 }
 
 // A client's failed logins are explained by what concerns its mode.

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+	"unicode/utf16"
 )
 
 // fix fills the names in a fix: those that every tenant has, and values, which
@@ -15,20 +17,11 @@ func (x *examination) fix(f Fix, values ...string) Fix {
 	quoted := make([]string, len(all))
 	for i, v := range all {
 		if quoted[i] = v; i%2 == 1 {
-			quoted[i] = quote(all[i-1], v)
+			quoted[i] = strings.ReplaceAll(v, "'", `'\''`) // between single quotes in a shell
 		}
 	}
 	text, command := strings.NewReplacer(all...), strings.NewReplacer(quoted...)
 	return Fix{Dashboard: text.Replace(f.Dashboard), Command: command.Replace(f.Command), Setting: text.Replace(f.Setting)}
-}
-
-// quote makes a value fit to stand between single quotes in a shell, and there
-// in JSON, which lists are already.
-func quote(name, v string) string {
-	if name != "{list}" && name != "{filters}" {
-		v = strings.TrimSuffix(strings.TrimPrefix(encode(v), `"`), `"`)
-	}
-	return strings.ReplaceAll(v, "'", `'\''`)
 }
 
 // scopeList are the values for a list of scopes. The list comes first.
@@ -57,11 +50,23 @@ func quoteFilters(names []string) string {
 	return encode(all)
 }
 
-// encode is v in JSON, as short as that can be.
+// encode is v in JSON, as short as that can be. All that is not ASCII is escaped
+// (RFC 8259, section 7): it is going to be shown and pasted.
 func encode(v any) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
+	var raw, b strings.Builder
+	e := json.NewEncoder(&raw)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // texts and lists of them can be encoded
-	return strings.TrimSuffix(b.String(), "\n")
+	for _, r := range strings.TrimSuffix(raw.String(), "\n") {
+		switch {
+		case r < 0x7f:
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
