@@ -93,6 +93,11 @@ type keptSink struct {
 	Headers       json.RawMessage `json:"httpCustomHeaders,omitempty"`
 }
 
+// HasHeaders reports whether the webhook has custom headers, which are kept.
+func (w Webhook) HasHeaders() bool {
+	return w.sink != nil && !slices.Contains([]string{"", "null", "[]"}, string(w.sink.Headers))
+}
+
 // Sends reports whether the webhook sends the secret where grantd looks for it:
 // as its Authorization, with or without the word Bearer before it, or in a
 // header of its own.

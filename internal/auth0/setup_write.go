@@ -155,7 +155,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, correlationID string, w Webh
 	if !validID(w.ID) {
 		return invalid(opUpdateStream, "log stream id")
 	}
-	if b.Sink != nil && w.sink != nil && string(w.sink.Headers) != "null" {
+	if b.Sink != nil && w.HasHeaders() {
 		sink := *b.Sink
 		sink.Headers = w.sink.Headers
 		b.Sink = &sink

@@ -17,10 +17,11 @@ import (
 	"grantd/internal/config"
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
+	"grantd/internal/plan"
 	"grantd/internal/setup"
 )
 
-const setupToken = "GRANTD_SETUP_TOKEN"
+const setupToken, webhookSecret = "GRANTD_SETUP_TOKEN", "LOG_WEBHOOK_SECRET"
 
 func (a *app) setupCommand() *cobra.Command {
 	p := &preparation{app: a, flags: map[string]*string{}}
@@ -134,7 +135,10 @@ func (p *preparation) run(cmd *cobra.Command) error {
 	d := setup.Doer{Tenant: tenant, File: keeper, Secret: p.secret.Reveal(), ID: "grantd-setup-" + randomHex(8)}
 	report := setupReport{Schema: 1, Actions: []setupAction{}, Tenant: p.config.Domain, DryRun: p.dryRun, EnvFile: file.Path}
 	failed := p.perform(ctx, d, setup.Plan(state), &report)
-	report.Next = p.next(state, report.left())
+	if report.unwritten(file) {
+		report.EnvFile = ""
+	}
+	report.Next = p.next(state, report)
 	if err := p.print(report, failed); err != nil {
 		return err
 	}
@@ -181,9 +185,10 @@ func (p *preparation) prepare(ctx context.Context) (setup.File, *envKeeper, erro
 	if file.New {
 		values = p.config.FromEnvironment() // the answers are among it
 	}
-	if !p.secret.IsSet() {
+	generated := !p.secret.IsSet()
+	if generated {
 		p.secret = config.NewSecret(randomHex(32))
-		values["LOG_WEBHOOK_SECRET"] = p.secret
+		values[webhookSecret] = p.secret
 	}
 	if file.Path == "" {
 		if p.config.ClientID == "" || !p.config.WebhookSecret.IsSet() {
@@ -194,7 +199,7 @@ func (p *preparation) prepare(ctx context.Context) (setup.File, *envKeeper, erro
 	keeper.values = values
 	for _, v := range config.Variables() {
 		if value, ok := values[v.Name]; ok {
-			line := setup.Line{Name: v.Name, Secret: v.Secret}
+			line := setup.Line{Name: v.Name, Secret: v.Secret, Generated: generated && v.Name == webhookSecret}
 			if !v.Secret {
 				line.Value = value.Reveal()
 			}
@@ -230,7 +235,7 @@ func (p *preparation) load(isNew bool) (*config.Config, error) {
 func (p *preparation) want(file setup.File, scopes []string) setup.Want {
 	c := p.config
 	w := setup.Want{
-		Domain: c.Domain, Audience: c.Audience, Scopes: scopes, Connections: c.Connections,
+		Domain: c.Domain, Audience: c.Audience, Scopes: scopes, Connections: c.Connections, DomainLevel: c.ConnectionLevel == plan.DomainLevel,
 		ClientID: c.ClientID, HasSecret: c.ClientSecret.IsSet(), OwnScopes: daemon.ApplicationScopes(), File: file,
 	}
 	if c.PublicURL != "" {

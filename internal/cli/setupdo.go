@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"grantd/internal/setup"
@@ -190,22 +191,35 @@ func (p *preparation) words(text string, look style) {
 	}
 }
 
+// unwritten reports whether a new env file was wanted and is not there.
+func (r setupReport) unwritten(f setup.File) bool {
+	return f.New && slices.ContainsFunc(r.Actions, func(a setupAction) bool {
+		return a.Kind == setup.EnvFile && a.Outcome != setupDone && a.Outcome != setupWould
+	})
+}
+
 // next says what comes after, whatever was found.
-func (p *preparation) next(s setup.State, left bool) []string {
+func (p *preparation) next(s setup.State, r setupReport) []string {
 	var all []string
-	if left {
+	if r.left() {
 		all = append(all, "Run grantd setup again when you want what is left to be done, or have done it.")
 	}
-	if s.StreamURL == "" {
+	switch {
+	case s.StreamURL == "":
 		all = append(all, "Set GRANTD_PUBLIC_URL when there is a public https address, and run grantd setup again for the log stream. Until then grantd finds registrations by looking, every 15 seconds.")
-	} else {
+	case p.config.TLSCertFile != "" || p.config.ACMEDomain != "":
+		all = append(all, "Have "+p.config.PublicURL+" lead to "+p.config.Listen+", where the daemon listens, with a certificate of its own.")
+	default:
 		all = append(all, "Have a proxy with a certificate hand "+p.config.PublicURL+" on to "+p.config.Listen+", where the daemon listens.")
 	}
 	if p.unread {
 		all = append(all, "TOOL_SCOPES_FILE or TOOL_SCOPES_URL could not be read, so its scopes were not looked at: run grantd setup again when it can be.")
 	}
 	flag := ""
-	if p.envFile != "" {
+	switch {
+	case r.unwritten(s.File):
+		all = append(all, "Give the daemon its configuration, since "+p.envFile+" was not written: grantd config example prints all there is to set.")
+	case p.envFile != "":
 		flag = " --env-file " + setup.ShellWord(p.envFile)
 	}
 	return append(all,

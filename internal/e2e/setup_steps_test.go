@@ -172,6 +172,9 @@ func TestSetupHalfConfigured(t *testing.T) {
 	}
 
 	r := w.setUp(3, token, "", "--yes")
+	if shown, err := json.Marshal(r); err != nil || !strings.Contains(string(shown), `"httpCustomHeaders":"[as they are]"`) || strings.Contains(string(shown), "blue") {
+		t.Errorf("%v: it does not say that the headers stay, or shows them: %s", err, shown)
+	}
 	want := []string{"env_file:done", "api_offline_access:done", "application_grant:done", "registration:done",
 		"resource_parameter_profile:done", "connection_domain_level:done", "log_stream:done", "api_scopes:person"}
 	if diff := cmp.Diff(want, r.outcomes()); diff != "" {

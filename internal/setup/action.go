@@ -22,7 +22,9 @@ const (
 	APISigning Kind = "api_signing_alg"
 	APIPolicy  Kind = "api_denies_users"
 	Credential Kind = "application_credentials"
-	Connection Kind = "connection_missing" // subject: the connection
+	// Their subject is the connection.
+	Connection    Kind = "connection_missing"
+	ConnectionOff Kind = "connection_inactive"
 )
 
 // Status is how an action stands.

@@ -22,7 +22,7 @@ func Plan(s State) []Action {
 	add(s.application()...)
 	add(s.registration(), s.profile())
 	for _, name := range s.Want.Connections {
-		add(s.connection(name))
+		add(s.connection(name)...)
 	}
 	add(s.stream()...)
 	slices.SortStableFunc(all, func(a, b Action) int { return rank(a) - rank(b) })
@@ -56,8 +56,11 @@ func (s State) envFile() []Action {
 	var lines []string
 	for _, l := range s.File.Misses {
 		value := l.Value
-		if l.Secret {
+		switch {
+		case l.Generated:
 			value = "[generated]"
+		case l.Secret:
+			value = "[as given]"
 		}
 		lines = append(lines, l.Name+"="+value)
 	}
@@ -171,27 +174,53 @@ func (s State) profile() Action {
 	return a
 }
 
-func (s State) connection(name string) Action {
+func (s State) connection(name string) []Action {
 	c := s.Connections[name]
 	if c == nil {
-		return Action{
+		return []Action{{
 			Kind: Connection, Subject: name, Status: Person, Title: fmt.Sprintf("Make a connection named %s, or name another", name),
 			Why:       "People log in through it, and the tenant has none of that name. Then run grantd setup again.",
 			Dashboard: "Authentication → Database, Social or Enterprise → Create; or set GOOGLE_CONNECTION_NAME to a name that stands there",
-		}
+		}}
 	}
-	a := Action{Kind: DomainLevel, Subject: name, Status: Is, Title: "Connection " + name + " is domain-level"}
-	if c.DomainLevel {
+	all := []Action{s.domainLevel(c)}
+	if c.Inactive {
+		all = append(all, Action{
+			Kind: ConnectionOff, Subject: name, Status: Person, Title: "Switch connection " + name + " on for authentication",
+			Why:       "Nobody can log in through it as it is; somebody will have had a reason.",
+			Dashboard: "Authentication → " + name + " → Purpose: Authentication",
+			Command:   patchCommand("connections/"+c.ID, `{"authentication":{"active":true}}`),
+		})
+	}
+	return all
+}
+
+func (s State) domainLevel(c *dcr.Connection) Action {
+	a := Action{Kind: DomainLevel, Subject: c.Name, Status: Is, Title: "Connection " + c.Name + " is domain-level"}
+	switch {
+	case c.DomainLevel:
+		return a
+	case s.permissive() && !s.DomainLevel:
+		a.Title = "Connection " + c.Name + " need not be domain-level: clients that register are permissive, and grantd enables it for each"
 		return a
 	}
 	id := c.ID
-	a.Status, a.Title = Todo, "Promote connection "+name+" to domain level"
+	a.Status, a.Title = Todo, "Promote connection "+c.Name+" to domain level"
 	a.Why = "Clients that register themselves can let people log in through domain-level connections only."
+	if s.Settings.RegistrationMode == "" {
+		a.Why += " Permissive ones can do without, but the tenant does not say that they are permissive."
+	}
 	a.Opens = "It opens the connection to every third-party application of the tenant, those to come included."
 	a.Calls = []Call{{"PATCH", base + "/connections/" + id, map[string]bool{"is_domain_connection": true}}}
 	a.Scopes = []string{"update:connections"}
 	a.do = func(ctx context.Context, d Doer) error { return d.Tenant.PromoteConnection(ctx, d.ID, id) }
 	return a
+}
+
+// permissive reports whether only permissive clients are to be expected, because
+// the tenant says so. One with a metadata document is always strict.
+func (s State) permissive() bool {
+	return s.Settings.RegistrationMode == dcr.Permissive && !s.Settings.CIMD
 }
 
 // lacking are those of want that has lacks.

@@ -79,6 +79,13 @@ func situations() []situation {
 			`PATCH /api/v2/tenants/settings {"resource_parameter_profile":"compatibility"}`}},
 		{"not domain-level", func(s *State) { s.Connections["google-oauth2"].DomainLevel = false }, []string{"connection_domain_level:todo",
 			`PATCH /api/v2/connections/con_1 {"is_domain_connection":true}`}},
+		{"permissive clients need no domain level", permissive(func(*State) {}), nil},
+		{"but those with a document are strict", permissive(func(s *State) { s.Settings.CIMD = true }), []string{"connection_domain_level:todo",
+			`PATCH /api/v2/connections/con_1 {"is_domain_connection":true}`}},
+		{"and it may be wanted all the same", permissive(func(s *State) { s.DomainLevel = true }), []string{"connection_domain_level:todo",
+			`PATCH /api/v2/connections/con_1 {"is_domain_connection":true}`}},
+		{"switched off", func(s *State) { s.Connections["google-oauth2"].Inactive = true }, []string{"connection_inactive:person",
+			`auth0 api patch 'connections/con_1' --data '{"authentication":{"active":true}}'`}},
 		{"no connection", func(s *State) { s.Connections["google-oauth2"] = nil }, []string{"connection_missing:person"}},
 		{"lines missing", func(s *State) { s.File.Misses = []Line{{Name: "OAUTH_AUDIENCE", Value: "x"}} }, []string{"env_file:todo"}},
 		{"no env file", func(s *State) { s.File = File{} }, nil},
@@ -99,6 +106,15 @@ func situations() []situation {
 		{"filters leave out, and keep what they had", func(s *State) { s.Webhooks[0].Filters = []string{"actions", "management.success"} }, []string{"log_stream:todo",
 			`PATCH /api/v2/log-streams/lst_1 {"filters":[{"type":"category","name":"actions"},{"type":"category","name":"management.success"},{"type":"category","name":"auth.login.fail"},{"type":"category","name":"auth.token_exchange.success"}]}`}},
 		{"no filters is everything", func(s *State) { s.Webhooks[0].Filters = nil }, nil},
+	}
+}
+
+// permissive is a tenant that says that clients register as permissive ones, and
+// a connection that is not domain-level.
+func permissive(change func(*State)) func(*State) {
+	return func(s *State) {
+		s.Settings.RegistrationMode, s.Connections["google-oauth2"].DomainLevel = dcr.Permissive, false
+		change(s)
 	}
 }
 
@@ -155,6 +171,20 @@ func TestPlanOfNewTenant(t *testing.T) {
 	}
 	if got, want := strings.Join(kinds, " "), "env_file api application registration resource_parameter_profile connection_domain_level log_stream"; got != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A line of the env file says of a secret whether it was made up here.
+func TestSecretsOfTheEnvFile(t *testing.T) {
+	s := prepared()
+	s.File.Misses = []Line{
+		{Name: "MGMT_CLIENT_SECRET", Value: "the-management-secret", Secret: true},
+		{Name: "LOG_WEBHOOK_SECRET", Secret: true, Generated: true},
+		{Name: "OAUTH_AUDIENCE", Value: "https://x.example"},
+	}
+	want := "MGMT_CLIENT_SECRET=[as given]\nLOG_WEBHOOK_SECRET=[generated]\nOAUTH_AUDIENCE=https://x.example"
+	if got := Plan(s)[0].Writes; got != want {
+		t.Errorf("%s", got)
 	}
 }
 

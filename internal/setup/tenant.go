@@ -48,6 +48,7 @@ type Want struct {
 	Audience    string   // OAUTH_AUDIENCE
 	Scopes      []string // that the API shall define
 	Connections []string // by name
+	DomainLevel bool     // connections shall be domain-level, whether clients need it or not
 	StreamURL   string   // where the log stream delivers to; empty: there is no public address yet
 	ClientID    string   // of grantd's own application; empty: it is to be made
 	HasSecret   bool     // its secret is configured
@@ -69,6 +70,7 @@ type File struct {
 type Line struct {
 	Name, Value string
 	Secret      bool // Value is not to be shown
+	Generated   bool // by setup; else it was given
 }
 
 // State is what there is, and what is wanted.
