@@ -82,6 +82,7 @@ func register(ts *testscript.TestScript, _ bool, args []string) {
 //	auth0 domain-level             promotes the connection
 //	auth0 denied CLIENT TEXT       logs that a login was turned away; TEXT may have Go's escapes
 //	auth0 login CLIENT             tries to log in
+//	auth0 delete CLIENT            deletes the client
 //	auth0 may-delete               lets grantd's application delete grants
 //	auth0 break CLIENT             answers 500 to whatever is about the client
 //	auth0 down | mended            answers 500 to everything, and all is well again
@@ -110,6 +111,10 @@ func auth0(ts *testscript.TestScript, _ bool, args []string) {
 		tenant.AddLog(tenantsim.Log{Type: "f", ClientID: args[1], Description: text, UserName: "jane@example.com", UserID: "auth0|jane", IP: "203.0.113.9"})
 	case "login":
 		_, _ = tenant.Login(tenantsim.Login{ClientID: args[1], Audience: audience, Scopes: []string{"notes:read"}, Connection: "google-oauth2"}) // the log has it
+	case "delete":
+		if !tenant.DeleteClient(args[1]) {
+			ts.Fatalf("no client %s", args[1])
+		}
 	case "may-delete":
 		tenant.SetScopes(daemonID, append(daemonScopes(), "delete:client_grants")...)
 	case "break":

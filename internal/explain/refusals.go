@@ -103,7 +103,7 @@ func (t *teller) denied(d Denial) {
 	}
 	t.add(c)
 	if k := t.cause(d.Cause); k != nil && !c.Over && d.Cause == ClientDeleted {
-		k.Who = Person // somebody still tries
+		k.Who, k.Fix = Person, addAgain+"." // somebody still tries
 	}
 }
 

@@ -36,7 +36,10 @@ func (t *teller) remedyOfClient(code Code) (Cause, bool) {
 	person := func(text, fix string) (Cause, bool) { return Cause{Text: text, Fix: fix, Who: Person}, true }
 	switch code {
 	case ClientDeleted:
-		return Cause{Text: "the client was deleted in Auth0; whoever still uses its id is refused", Fix: addAgain + ".", Who: Nobody}, true
+		return Cause{
+			Text: "the client was deleted in Auth0; whoever still uses its id is refused", Who: Nobody,
+			Fix: "Nothing, as long as nobody misses it. Who does removes the MCP server in their product and adds it again, so that it registers anew.",
+		}, true
 	case ClientUnknown:
 		return person("Auth0 has no client with this id",
 			"Compare the id with the denial or the product's settings, letter by letter. If it is right, the client was deleted: have the user remove the MCP server in their product and add it again, so that it registers anew.")

@@ -76,7 +76,7 @@ func TestVerdicts(t *testing.T) {
 			f.Record.Conditions.Connected = dcr.Condition{Reason: dcr.ConnectionNotDomainLevel, Message: "not one", Since: noon()}
 			f.Record.NextAttemptAt = noon().Add(time.Minute)
 		}), "Auth0 did not answer just now", explain.Person, "", 2},
-		"deleted, and nobody tries":                 {func(f *explain.Facts) { f.Live = explain.Live{Missing: true} }, "The client was deleted in Auth0; whoever still uses its id is refused.", explain.Nobody, "remove the MCP server", 1},
+		"deleted, and nobody tries":                 {func(f *explain.Facts) { f.Live = explain.Live{Missing: true} }, "The client was deleted in Auth0; whoever still uses its id is refused.", explain.Nobody, "Nothing, as long as nobody misses it.", 1},
 		"gone by the ledger, Auth0 does not answer": {all(unanswered, phase(dcr.Gone, dcr.DeletedInAuth, "x")), "The client was deleted in Auth0", explain.Nobody, "", 1},
 		"not there yet": {all(phase(dcr.Pending, dcr.NotFoundYet, "x"), func(f *explain.Facts) {
 			f.Live, f.Record.NextAttemptAt = explain.Live{Missing: true}, noon().Add(time.Second)
