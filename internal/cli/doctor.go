@@ -24,9 +24,9 @@ it breaks and how to mend it: where to click in the dashboard, or a command for
 the Auth0 CLI.
 
 Nothing is written. It makes at most 20 Management API calls, whatever the
-tenant's size, and fetches a token when the present one lacks a scope or has one
-too many. Where a scope to look is missing it says so and goes on. While a
-daemon runs, the daemon does it.
+tenant's size, and fetches a token if its application was granted other scopes
+since it has the present one. Where a scope to look is missing it says so and
+goes on. While a daemon runs, the daemon does it.
 
 Exit codes: 0 no problems, though there may be warnings; 1 the tenant could not
 be looked at; 2 wrong usage or configuration; 3 problems.`,

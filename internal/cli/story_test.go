@@ -111,7 +111,7 @@ func TestStoryOrder(t *testing.T) {
 	}
 	last := 0
 	for _, part := range []string{
-		"tpc_a\nThe client was deleted in Auth0; whoever still uses its id is refused.\n\nWhat to do\n", "  Have the user remove the MCP server",
+		"tpc_a\nThe client was deleted in Auth0; whoever still uses its id is refused.\n\nWhat to do\n", "  Nothing, as long as nobody misses it",
 		"\nWhy\n", "  client_deleted\n", "    - Auth0 answers 404", "\nWhat it needs to log in\n", "\nWho it is\n", "of preset chatgpt",
 		"\nHeld\n", "  everything, held, until it is released; grantd hold release\n", "\nWhat grantd changed\n", "new, with a",
 	} {

@@ -232,9 +232,9 @@ func TestExplainWithoutQuoting(t *testing.T) {
 	}
 }
 
-// Tokens are counted by the month, and a story needs no newer one: the scopes for
-// looking that the application lacks are usually left ungranted.
-func TestExplainFetchesNoToken(t *testing.T) {
+// Tokens are counted by the month, and neither a story nor doctor needs a newer
+// one because of scopes for looking that the application was never granted.
+func TestNoTokenForWhatIsNotGranted(t *testing.T) {
 	tenant, o := setup(t)
 	id := fill(tenant, 1)[0]
 	e := engine(t, o)
@@ -251,7 +251,7 @@ func TestExplainFetchesNoToken(t *testing.T) {
 	if _, err := e.Doctor(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(tenant.TokenRequests()) - before; n != 1 {
-		t.Errorf("%d tokens for doctor, of which somebody may have mended the scopes", n)
+	if n := len(tenant.TokenRequests()) - before; n > 0 {
+		t.Errorf("%d tokens for doctor", n)
 	}
 }

@@ -86,6 +86,7 @@ type Facts struct {
 	Refused      string // why the credentials were refused; empty: they were not
 	Granted      []string
 	GrantedOK    bool // the scopes of grantd's application are known: Granted
+	ownRead      bool // by its grant
 	Noticed      auth0.Noticed
 	LargestLimit int // calls that Auth0 takes at once, as far as it told; 0: not known
 

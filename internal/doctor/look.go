@@ -69,8 +69,9 @@ type Tenant interface {
 // Look looks at everything, with at most 20 Management API calls. It fails if
 // the tenant cannot be reached, or ctx ends.
 //
-// A token is fetched when the present one lacks a scope or has one too many:
-// that may have been mended since it was issued. Not so with KeepToken.
+// A token keeps the scopes of when it was issued, so one that lacks a scope, or
+// has one too many, is held against the grant, and another is fetched only if the
+// grant differs or cannot be read. Not so with KeepToken.
 func Look(ctx context.Context, t Tenant, o Options) (Facts, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -114,7 +115,7 @@ func (f *Facts) enter(ctx context.Context, t Tenant) error {
 	}
 	s, err := t.Token(ctx)
 	none := err
-	if err != nil || !s.OK || !f.KeepToken && f.disputed(s.Scopes) {
+	if err != nil || !s.OK || !f.KeepToken && f.disputed(s.Scopes) && !f.asGranted(ctx, t, s.Scopes) {
 		err = t.Renew(ctx)
 		s, none = t.Token(ctx) // the old one may serve
 	}
@@ -125,10 +126,27 @@ func (f *Facts) enter(ctx context.Context, t Tenant) error {
 		return keys // it says more of why
 	case none != nil:
 		return none
-	default:
+	case !f.ownRead:
 		f.Granted, f.GrantedOK = s.Scopes, s.Scopes != nil
 	}
 	return nil
+}
+
+// lookOwn reads what grantd's application is granted: its token is of before.
+func (f *Facts) lookOwn(ctx context.Context, t Tenant) {
+	own, ok, err := t.ManagementGrant(ctx, f.ClientID, "https://"+f.Domain+"/api/v2/")
+	if err == nil && ok {
+		f.Granted, f.GrantedOK, f.ownRead = slices.Sorted(slices.Values(own.Scopes)), true, true
+	}
+}
+
+// asGranted reports whether a token, whose scopes are sorted, holds what a new
+// one would.
+func (f *Facts) asGranted(ctx context.Context, t Tenant, scopes []string) bool {
+	if slices.Contains(scopes, "read:client_grants") {
+		f.lookOwn(ctx, t)
+	}
+	return f.ownRead && slices.Equal(scopes, f.Granted)
 }
 
 // notATenant reports whether an answer instead of signing keys shows that the
@@ -158,12 +176,9 @@ func (f *Facts) lookInside(ctx context.Context, t Tenant) {
 	look := func(run func()) { g.Go(func() error { run(); return nil }) }
 	f.Connected = make([]Answer[dcr.Connection], min(len(f.Connections), maxConnections))
 	f.Registered = make([]Answer[bool], min(len(f.Documents), maxDocuments))
-	look(func() {
-		// A token keeps the scopes of when it was issued.
-		if own, ok, err := t.ManagementGrant(ctx, f.ClientID, "https://"+f.Domain+"/api/v2/"); err == nil && ok {
-			f.Granted, f.GrantedOK = slices.Sorted(slices.Values(own.Scopes)), true
-		}
-	})
+	if !f.ownRead {
+		look(func() { f.lookOwn(ctx, t) })
+	}
 	look(func() { f.lookSettings(ctx, t) })
 	look(func() { f.lookAPI(ctx, t) })
 	for i := range f.Connected {
