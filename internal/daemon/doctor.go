@@ -44,6 +44,8 @@ func (e *Engine) examine(ctx context.Context, keepToken bool) (doctor.Report, er
 		return doctor.Report{}, err
 	}
 	o.KeepToken = keepToken
+	ctx, done := e.standBack(ctx, doctorWaits)
+	defer done()
 	f, err := doctor.Look(ctx, e.tenant, o)
 	if err != nil {
 		return doctor.Report{}, err

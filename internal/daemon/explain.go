@@ -32,6 +32,8 @@ func (e *Engine) Explain(ctx context.Context, id string) (explain.Story, error) 
 	} else {
 		e.scopes.Refresh(ctx)
 	}
+	ctx, done = e.standBack(ctx, explainWaits)
+	defer done()
 	s := e.settings()
 	f := explain.Facts{ID: id, Serving: e.serving, Desired: s.Desired, Policy: s.Policy, OwnClientID: s.OwnClientID}
 	look := e.lookAt(ctx, &f)
