@@ -33,10 +33,9 @@ func (x *examination) api() {
 	if !a.AllowOfflineAccess {
 		x.found(APINoOfflineAccess, "", "")
 	}
-	if !f.ScopesKnown {
-		return
+	if f.ScopesKnown { // else these are the ones that are for certain
+		x.looks(APIScopeUndefined)
 	}
-	x.looks(APIScopeUndefined)
 	if missing := lacking(f.Scopes, a.Scopes); len(missing) > 0 {
 		x.found(APIScopeUndefined, few(missing), fmt.Sprintf("The API does not define %s, which shall be granted.", few(missing)), scopeList(missing)...)
 	}
@@ -165,7 +164,7 @@ func (x *examination) grants() {
 	}
 	def := f.Defaults.Value[0]
 	missing := lacking(f.Scopes, def.Scopes)
-	if def.AllowAllScopes || !f.ScopesKnown {
+	if def.AllowAllScopes {
 		missing = nil
 	}
 	if len(missing) > 0 {

@@ -138,6 +138,26 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+// What is desired for certain is looked at while a scope source has not told yet
+// what else is.
+func TestScopesPartlyKnown(t *testing.T) {
+	f := healthy()
+	f.ScopesKnown, f.Scopes, f.Resource.Value = false, []string{"a"}, audience+"/"
+	r := doctor.Diagnose(f)
+	if len(r.Findings) != 1 || r.Findings[0].Code != doctor.GatewayResourceDiff || slices.Contains(r.Fine, "the API defines every scope") {
+		t.Errorf("%+v", r)
+	}
+	f.Scopes = []string{"a", "zap"}
+	f.Defaults = got([]dcr.Grant{{ID: "cgr_1", Scopes: []string{"a"}}})
+	var codes []doctor.Code
+	for _, one := range doctor.Examine(f) {
+		codes = append(codes, one.Code)
+	}
+	if want := []doctor.Code{doctor.APIScopeUndefined, doctor.GatewayResourceDiff, doctor.DefaultGrantNarrower}; !slices.Equal(codes, want) {
+		t.Errorf("%q", codes)
+	}
+}
+
 // What is no defect is not found to be one.
 func TestNothingToFind(t *testing.T) {
 	tests := map[string]func(*doctor.Facts){

@@ -156,14 +156,14 @@ func apiKinds() []Kind {
 		{
 			Code: GatewayUnreachable, Severity: Problem, Login: true,
 			Found:  "The gateway's protected-resource metadata at TOOL_SCOPES_URL cannot be read.",
-			Breaks: "Clients do not find the tenant by it, and new scopes are not seen; what it said last stays in force.",
+			Breaks: "Clients do not find the tenant by it, and new scopes are not seen. What it said last stays in force; as long as it never said any, nothing is granted.",
 			Fine:   "the gateway's metadata can be read",
 			Fix:    Fix{Command: "curl -i \"$TOOL_SCOPES_URL\"", Setting: "TOOL_SCOPES_URL"},
 		},
 		{
 			Code: GatewayResourceDiff, Severity: Problem, Login: true,
 			Found:  "The resource in the gateway's protected-resource metadata is not OAUTH_AUDIENCE, byte for byte; a slash at the end counts.",
-			Breaks: "Clients ask for a token for the wrong API, and the login ends with: Service not found. grantd takes no scopes from that document.",
+			Breaks: "Clients ask for a token for the wrong API, and the login ends with: Service not found. grantd takes no scopes from that document, and grants nothing as long as it never did.",
 			Fine:   "the gateway's resource is the API's identifier",
 			Fix:    Fix{Setting: "the gateway's resource, or OAUTH_AUDIENCE and the API's identifier: the three must be the same"},
 		},
