@@ -69,7 +69,17 @@ func TestCommonFailures(t *testing.T) {
 			all(func(f *explain.Facts) {
 				f.ID, f.Record, f.Live = "https://claude.ai/oauth/meta", nil, explain.Live{Missing: true}
 			}, denied(t, "f", "Unknown client: https://claude.ai/oauth/meta", min)),
-			explain.DocumentUnknown, "external_client_id", "Import the document", "", explain.Person,
+			explain.DocumentUnknown, "external_client_id", "Import the document",
+			`auth0 api post clients/cimd/register --data '{"external_client_id":"https://claude.ai/oauth/meta"}'`, explain.Person,
+		},
+		"an unregistered document beside another": {
+			all(func(f *explain.Facts) {
+				f.ID, f.Record, f.Live = "https://claude.ai/oauth/it's", nil, explain.Live{Missing: true}
+				finding(doctor.CIMDWithoutDocument, "", doctor.Fix{Command: "auth0 api post of another"})(f)
+				f.Findings[0].Subject, f.Findings[0].Message = "ChatGPT", "another one"
+			}, denied(t, "f", "Unknown client: https://claude.ai/oauth/it's", min)),
+			explain.DocumentUnknown, "“Unknown client: https://claude.ai/oauth/it's”", "Import the document",
+			`auth0 api post clients/cimd/register --data '{"external_client_id":"https://claude.ai/oauth/it'\''s"}'`, explain.Person,
 		},
 		"callback mismatch": {
 			denied(t, "f", "Callback URL mismatch. https://chatgpt.com/connector/oauth/new is not in the list of allowed callback URLs", min),
@@ -134,6 +144,11 @@ func TestCommonFailures(t *testing.T) {
 		"the API says that it denies users": {
 			func(f *explain.Facts) { f.Live.API.API.UserPolicy = dcr.DenyAll },
 			explain.APIDeniesUsers, "deny_all", "Application Access Policy", "", explain.Person,
+		},
+		"the API denies users, and doctor knows the command": {
+			all(func(f *explain.Facts) { f.Live.API.API.UserPolicy = dcr.DenyAll },
+				finding(doctor.APIDeniesUsers, "", doctor.Fix{Dashboard: "APIs → notes → User Access", Command: "auth0 api patch resource-servers/5f"})),
+			explain.APIDeniesUsers, "deny_all", "APIs → notes → User Access", "auth0 api patch resource-servers/5f", explain.Person,
 		},
 		"refresh token spent": {
 			denied(t, "fertft", "Unknown or invalid refresh token.", min),
@@ -200,6 +215,9 @@ func TestCommonFailures(t *testing.T) {
 			if c.Code != tt.code || c.Over || !strings.Contains(strings.Join(c.Evidence, "\n"), tt.evidence) ||
 				!strings.Contains(c.Fix, tt.fix) || tt.command != "" && c.Command != tt.command || c.Who != tt.who {
 				t.Errorf("%+v", s.Causes)
+			}
+			if strings.Contains(strings.Join(c.Evidence, "\n")+c.Command, "another") {
+				t.Errorf("evidence of something else: %+v", c)
 			}
 			if s.Next.Who != tt.who || !strings.Contains(s.Next.What, tt.fix) || s.NeedsPerson() != (tt.who == explain.Person) {
 				t.Errorf("next %+v", s.Next)

@@ -44,8 +44,12 @@ func (t *teller) remedyOfClient(code Code) (Cause, bool) {
 		return person("Auth0 has no client with this id",
 			"Compare the id with the denial or the product's settings, letter by letter. If it is right, the client was deleted: have the user remove the MCP server in their product and add it again, so that it registers anew.")
 	case DocumentUnknown:
-		return person("no application is registered for this client id metadata document, and Auth0 registers none by itself",
+		c, ok := person("no application is registered for this client id metadata document, and Auth0 registers none by itself",
 			"Import the document under Applications → Create Application → Import from URL; or, so that products register by DCR instead, turn client_id_metadata_document_supported off in the tenant's settings.")
+		if ValidDocument(t.f.ID) { // without quotes in it, but for single ones
+			c.Command = `auth0 api post clients/cimd/register --data '{"external_client_id":"` + strings.ReplaceAll(t.f.ID, "'", `'\''`) + `"}'`
+		}
+		return c, ok
 	case Refused:
 		return t.remedyOfRefused()
 	case CallbackRefused:

@@ -189,13 +189,17 @@ func (t *teller) sort() {
 // maxEvidence is how much evidence a cause has.
 const maxEvidence = 5
 
-// add notes a cause, or more evidence of one that is known.
+// add notes a cause, or more evidence of one that is known, and a fix with a
+// command in place of one without.
 func (t *teller) add(c Cause) {
 	if known := t.cause(c.Code); known != nil {
 		for _, e := range c.Evidence {
 			if len(known.Evidence) < maxEvidence && !slices.Contains(known.Evidence, e) {
 				known.Evidence = append(known.Evidence, e)
 			}
+		}
+		if known.Command == "" && c.Command != "" && known.Who == c.Who {
+			known.Fix, known.Command = c.Fix, c.Command
 		}
 		if known.Over && !c.Over { // it is again
 			known.Over, known.Text, known.Fix, known.Command, known.Who = false, c.Text, c.Fix, c.Command, c.Who

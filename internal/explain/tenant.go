@@ -66,8 +66,12 @@ func (t *teller) findings(code Code) bool {
 	return found
 }
 
-// concerned reports whether a finding is about clients like this one.
+// concerned reports whether a finding is about clients like this one, and one
+// about a document, whether it is this one.
 func (t *teller) concerned(f doctor.Finding) bool {
+	if f.Code == doctor.CIMDWithoutDocument {
+		return f.Subject == documentOf(t.f.ID)
+	}
 	mode := t.rec.SecurityMode
 	if c := t.f.Live.Client; c != nil {
 		mode = c.Mode()
@@ -75,6 +79,19 @@ func (t *teller) concerned(f doctor.Finding) bool {
 		mode = dcr.Client{ID: t.f.ID}.Mode()
 	}
 	return f.Mode == "" || f.Mode == mode
+}
+
+// documentOf is the client whose document is at a URL, by doctor's list; empty
+// where it is nobody's on it.
+func documentOf(url string) string {
+	for _, all := range doctor.Documents() {
+		for _, d := range all {
+			if d.URL == url {
+				return d.Client
+			}
+		}
+	}
+	return ""
 }
 
 // addFinding adds a cause with the finding's own fix, which knows the tenant.
