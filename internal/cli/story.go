@@ -203,6 +203,14 @@ func (t story) identity() {
 		kind += ", " + string(i.SecurityMode)
 	}
 	t.row("  kind", plain, short(kind))
+	switch i.Registration {
+	case dcr.RegistrationDCR:
+		t.row("", faint, "registered itself, which anybody can without logging in")
+	case dcr.RegistrationCIMD:
+		t.row("", faint, "imported from its metadata document by an admin")
+	case dcr.RegistrationUnknown:
+		t.row("", faint, "made by an admin, or before grantd could see it")
+	}
 	for _, c := range i.Callbacks {
 		whose := "of no product grantd knows"
 		if c.Product != "" {
