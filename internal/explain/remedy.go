@@ -106,23 +106,58 @@ func (t *teller) remedyOfCallback() (Cause, bool) {
 		c.Fix = addAgain + " with a callback."
 		return c, true
 	}
-	var missing []string
-	for _, cb := range t.callbacks(uris) {
-		entry := cb.URI
-		if cb.Product != "" {
-			entry = cb.Product
-		}
-		if _, err := policy.Parse([]string{entry}); !cb.Allowed && err == nil && !slices.Contains(missing, entry) {
-			missing = append(missing, entry)
-		} else if !cb.Allowed && err != nil {
-			c.Fix = "Do nothing: no pattern can allow " + quote(cb.URI) + " safely."
-			c.Who = Nobody
-			return c, true
-		}
+	missing, no := t.entries(uris)
+	if no != "" {
+		c.Fix, c.Who = "Do nothing: "+no+".", Nobody
+		return c, true
 	}
 	c.Fix = fmt.Sprintf("If you trust whoever gets logins there, set GRANTD_ALLOWED_CLIENTS=%s and reload grantd; if not, do nothing, or delete the application.",
-		strings.Join(append(t.f.Policy.Entries(), missing...), ","))
+		setValue(strings.Join(append(t.f.Policy.Entries(), missing...), ",")))
 	return c, true
+}
+
+// entries are those that the allow-list lacks for callbacks, each of which allows
+// its callback and no preset's name or pattern that a stranger chose; or why
+// there are none to be told.
+func (t *teller) entries(uris []string) (missing []string, no string) {
+	known, _ := policy.Parse(policy.Presets()) // they are right
+	for i, uri := range uris {
+		if _, ok := t.f.Policy.MatchURI(uri); ok && i < policy.MaxCallbacks {
+			continue
+		}
+		entry := uri
+		if product, ok := known.MatchURI(uri); ok {
+			entry = product
+		} else if !canStand(uri) {
+			return nil, "no pattern can allow " + quote(printable(uri, maxURI)) + " safely"
+		}
+		if !slices.Contains(missing, entry) {
+			missing = append(missing, entry)
+		}
+		if len(missing) > maxCallbacks || i >= policy.MaxCallbacks {
+			return nil, fmt.Sprintf("it has %d callbacks, and those of a product are few and known", len(uris))
+		}
+	}
+	return missing, ""
+}
+
+// canStand reports whether a callback can stand on the allow-list as it is.
+func canStand(uri string) bool {
+	p, err := policy.Parse([]string{uri})
+	if err != nil || p.AllowsAny() || strings.Contains(uri, "'") || printable(uri, maxURI) != uri {
+		return false
+	}
+	_, itself := p.MatchURI(uri)
+	return itself
+}
+
+// setValue is a value as an env file and a shell take it: in quotes where it has
+// to be.
+func setValue(s string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9:/._,{}%+=@*-]*$`).MatchString(s) {
+		return s
+	}
+	return "'" + s + "'"
 }
 
 func (t *teller) remedyOfTenant(code Code) (Cause, bool) {

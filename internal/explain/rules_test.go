@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +138,41 @@ func TestSays(t *testing.T) {
 	}
 	s = explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Connections[0].Connection.Inactive = true }))
 	has("google-oauth2: domain-level, inactive", s.Conditions.Connected.Now.Has)
+}
+
+// What a stranger chose for a callback is told as an entry for the allow-list
+// only where it allows that callback and nothing else, and can be pasted.
+func TestAllowListEntries(t *testing.T) {
+	const nothing = "Do nothing: "
+	long := "https://evil.example/" + strings.Repeat("a", 300)
+	many := func(n int) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprint("https://a.example/", i))
+		}
+		return all
+	}
+	for name, tt := range map[string]struct {
+		callbacks []string
+		want      string
+	}{
+		"a product's":           {[]string{"https://claude.ai/api/mcp/auth_callback", "https://claude.com/api/mcp/auth_callback"}, "set GRANTD_ALLOWED_CLIENTS=chatgpt,claude and"},
+		"one beside a good one": {[]string{"https://chatgpt.com/connector/oauth/a", "https://a.example/cb"}, "set GRANTD_ALLOWED_CLIENTS=chatgpt,https://a.example/cb and"},
+		"of a shell":            {[]string{"https://a.example/$(id);b&c"}, "set GRANTD_ALLOWED_CLIENTS='chatgpt,https://a.example/$(id);b&c' and"},
+		"with a quote":          {[]string{"https://a.example/$(id)'"}, nothing},
+		"any":                   {[]string{"any"}, nothing},
+		"a preset's name":       {[]string{"mcp-inspector"}, nothing},
+		"a pattern":             {[]string{"https://a.example/{id}"}, nothing},
+		"an open port":          {[]string{"http://localhost:*/cb"}, nothing},
+		"a comma":               {[]string{"https://a.example/cb,any"}, nothing},
+		"hidden":                {[]string{"https://a.example/\u202ecb"}, nothing},
+		"long":                  {[]string{long}, nothing},
+		"the eleventh":          {append(many(10), "https://a.example/{id}"), nothing},
+		"eleven":                {many(11), nothing + "it has 11 callbacks"},
+		"more than are read":    {append(slices.Repeat([]string{"https://chatgpt.com/connector/oauth/a"}, 100), "https://a.example/cb"), nothing},
+	} {
+		s := explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Client.Callbacks = tt.callbacks }))
+		if c := s.Causes[0]; c.Code != explain.CallbackRefused || !strings.Contains(c.Fix, tt.want) || (c.Who == explain.Person) == strings.HasPrefix(tt.want, nothing) {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
 }
