@@ -130,6 +130,7 @@ func (p *preparation) one(ctx context.Context, d setup.Doer, a setup.Action, dec
 	// What is begun is ended: the secret of an application is told once.
 	if err := d.Do(context.WithoutCancel(ctx), a); err != nil {
 		fmt.Fprintln(p.talk, p.paint(bad, "  failed"))
+		p.words("It ends here. What is done stays, and grantd setup goes on from there when it is run again.", plain)
 		return setupFailed, p.explainCall(err)
 	}
 	fmt.Fprintln(p.talk, p.paint(good, "  done"))
