@@ -71,6 +71,27 @@ func (c *Client) ManagementGrant(ctx context.Context, clientID, audience string)
 	return dcr.Grant{}, false, badResponse(opListGrants, errNoPages)
 }
 
+// MachineApplications are the ids of the tenant's own machine-to-machine
+// applications of that name, among the first 100 of their kind.
+func (c *Client) MachineApplications(ctx context.Context, name string) ([]string, error) {
+	p, err := c.readPage(ctx, listing{
+		op: opListClients, path: "/clients", name: "clients", byOffset: &c.clientsByOffset,
+		query: url.Values{
+			"is_first_party": {"true"}, "app_type": {"non_interactive"}, "fields": {"client_id,name"}, "include_fields": {"true"},
+		},
+	}, "")
+	if err != nil {
+		return nil, err
+	}
+	type wire struct {
+		ID   string `json:"client_id"`
+		Name text   `json:"name"`
+	}
+	return translate(p.items, func(w *wire) (string, bool) {
+		return w.ID, string(w.Name) == name && dcr.ValidClientID(w.ID)
+	}), nil
+}
+
 // Webhook is a log stream of type http. What opens the door at its other end is
 // in it, and is not printed.
 type Webhook struct {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,11 @@ func TestSetupWrites(t *testing.T) {
 	})
 	if err != nil || appSecret == "" {
 		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{"grantd": {app}, "Default App": nil} {
+		if ids, err := c.MachineApplications(ctx, name); err != nil || !slices.Equal(ids, want) {
+			t.Errorf("%s: %q, %v", name, ids, err)
+		}
 	}
 	mgmt := tenant.Audience()
 	if _, ok, err := c.ManagementGrant(ctx, app, mgmt); ok || err != nil {

@@ -8,6 +8,9 @@ import (
 	"grantd/internal/auth0"
 )
 
+// applicationName is what grantd's application is called.
+const applicationName = "grantd"
+
 // newID stands in a shown call for an id that is not known yet.
 const newID = "[the new application's id]"
 
@@ -35,14 +38,18 @@ func (s State) application() []Action {
 
 func (s State) newApplication() Action {
 	app := auth0.NewApplication{
-		Name: "grantd", Description: "Makes clients that register themselves able to log in",
+		Name: applicationName, Description: "Makes clients that register themselves able to log in",
 		AppType: "non_interactive", FirstParty: true, OIDCConformant: true,
 		GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "client_secret_post",
 	}
 	grant := s.managementGrant(newID)
+	why := "The daemon logs in as that application. It may do what is listed and nothing else."
+	if len(s.Namesakes) > 0 {
+		why += " There is one of that name already, " + s.Namesakes[0] + ": if it is this daemon's and you have its secret, say n, set MGMT_CLIENT_ID and MGMT_CLIENT_SECRET, and run grantd setup again."
+	}
 	return Action{
 		Kind: Application, Status: Todo, Title: "Create an application for grantd, with a grant on the Management API",
-		Why:    "The daemon logs in as that application. It may do what is listed and nothing else.",
+		Why:    why,
 		Calls:  []Call{{"POST", base + "/clients", app}, {"POST", base + "/client-grants", grant}},
 		Writes: "MGMT_CLIENT_ID=[its id]\nMGMT_CLIENT_SECRET=[its secret]",
 		Scopes: []string{"create:clients", "create:client_grants"},

@@ -55,4 +55,8 @@ func TestSecretNotKept(t *testing.T) {
 	if len(tenant.Grants(id)) > 0 {
 		t.Error("it was given a grant")
 	}
+	again, err := setup.Look(t.Context(), c, state.Want, "")
+	if err != nil || len(again.Namesakes) != 1 || again.Namesakes[0] != id || len(state.Namesakes) > 0 {
+		t.Errorf("%q before and %q after, %v", state.Namesakes, again.Namesakes, err)
+	}
 }

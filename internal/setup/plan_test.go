@@ -174,6 +174,20 @@ func TestPlanOfNewTenant(t *testing.T) {
 	}
 }
 
+// Whoever lost the env file is told of the application that is there.
+func TestNamesake(t *testing.T) {
+	s := prepared()
+	s.ClientID, s.HasSecret, s.App, s.AppGrant = "", false, nil, nil
+	for _, ids := range [][]string{nil, {"own", "other"}} {
+		s.Namesakes = ids
+		for _, a := range Plan(s) {
+			if a.Kind == Application && strings.Contains(a.Why, "one of that name already, own: ") != (ids != nil) {
+				t.Errorf("%q: %s", ids, a.Why)
+			}
+		}
+	}
+}
+
 // A line of the env file says of a secret whether it was made up here.
 func TestSecretsOfTheEnvFile(t *testing.T) {
 	s := prepared()

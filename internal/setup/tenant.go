@@ -12,6 +12,7 @@ import (
 type Reader interface {
 	FullAPI(ctx context.Context, identifier string) (auth0.FullAPI, error)
 	Client(ctx context.Context, id string) (dcr.Client, error)
+	MachineApplications(ctx context.Context, name string) ([]string, error)
 	ManagementGrant(ctx context.Context, clientID, audience string) (dcr.Grant, bool, error)
 	TenantSettings(ctx context.Context) (dcr.TenantSettings, error)
 	Connection(ctx context.Context, name string) (dcr.Connection, error)
@@ -78,6 +79,7 @@ type State struct {
 	Want
 	API         *auth0.FullAPI // nil: there is none
 	App         *dcr.Client    // grantd's own; nil: there is none of that id
+	Namesakes   []string       // applications called as a new one would be; looked for where one is to be made
 	AppGrant    *dcr.Grant     // of it on the Management API; nil: there is none
 	Settings    dcr.TenantSettings
 	Connections map[string]*dcr.Connection // those wanted; nil: there is none of that name
@@ -100,10 +102,13 @@ func Look(ctx context.Context, t Reader, w Want, secret string) (State, error) {
 	if s.API, err = found(t.FullAPI(ctx, w.Audience)); err != nil {
 		return State{}, err
 	}
-	if w.ClientID != "" {
-		if s.App, err = found(t.Client(ctx, w.ClientID)); err != nil {
-			return State{}, err
-		}
+	if w.ClientID == "" {
+		s.Namesakes, err = t.MachineApplications(ctx, applicationName)
+	} else {
+		s.App, err = found(t.Client(ctx, w.ClientID))
+	}
+	if err != nil {
+		return State{}, err
 	}
 	if s.App != nil {
 		g, ok, err := t.ManagementGrant(ctx, w.ClientID, w.Management())
