@@ -181,7 +181,7 @@ func (t *teller) remedyOfTenant(code Code) (Cause, bool) {
 		return person("the API's tokens are signed in a way the gateway cannot verify", "Set the API's signing algorithm to RS256.")
 	case ResourceIgnored:
 		return Cause{
-			Text:    "Auth0 ignores the resource parameter that MCP clients send and there is no default audience, so tokens are opaque and the tool list stays empty",
+			Text:    "Auth0 ignores the resource parameter that MCP clients send and no default audience stands in for it, so tokens are of no use at the API and the tool list stays empty",
 			Fix:     "Auth0 dashboard → Settings → Advanced → Resource Parameter Compatibility Profile: on.",
 			Command: `auth0 api patch tenants/settings --data '{"resource_parameter_profile":"compatibility"}'`, Who: Person,
 		}, true
