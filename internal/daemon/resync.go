@@ -93,11 +93,12 @@ func (e *Engine) settled(ctx context.Context, id string) (dcr.Record, error) {
 	}
 }
 
-// looked reports whether a client that was made due was looked at since: it has
-// come to an end, or failed.
+// looked reports whether a client that was made due, and so was not blocked any
+// more, was looked at since: it has come to an end, is blocked, perhaps by a hold
+// that ends by itself, or failed.
 func looked(r dcr.Record) bool {
 	failed := r.LastError != "" && r.LastError != dcr.NotFoundYet // that one is asked for once more
-	return r.NextAttemptAt.IsZero() || r.Attempts > 0 && (failed || r.Phase != dcr.Pending)
+	return r.NextAttemptAt.IsZero() || r.Phase == dcr.Blocked || r.Attempts > 0 && failed
 }
 
 // workOn looks at one client and no other, where no loop runs.

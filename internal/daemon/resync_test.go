@@ -15,9 +15,13 @@ import (
 
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
+	api "grantd/internal/http"
 	"grantd/internal/store"
 	"grantd/internal/tenantsim"
 )
+
+// resyncBound is far more than a resync takes that waits for nothing.
+const resyncBound = 5 * time.Second
 
 // swept opens an engine over a tenant with n clients, all ready, and returns
 // their ids.
@@ -72,6 +76,34 @@ func TestResyncEnds(t *testing.T) {
 	if r, err := e.Resync(t.Context(), ids[2]); err != nil || r.Client.Phase != dcr.Pending || r.Client.LastError != dcr.ServerError {
 		t.Errorf("%+v, %v", r.Client, err)
 	}
+}
+
+// What a hold that ends by itself covers is blocked until then, and nobody waits
+// for that.
+func TestResyncOfAHeldClient(t *testing.T) {
+	tenant, o := setup(t)
+	ids := fill(tenant, 1)
+	held := func(e *daemon.Engine) {
+		t.Helper()
+		if _, err := e.Hold(t.Context(), api.HoldRequest{ClientID: ids[0], For: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), resyncBound)
+		defer cancel()
+		for range 2 {
+			if r, err := e.Resync(ctx, ids[0]); err != nil || r.Client.Phase != dcr.Blocked || r.Client.Reason != dcr.Held {
+				t.Errorf("%s %s, %v", r.Client.Phase, r.Client.Reason, err)
+			}
+		}
+	}
+	d, stop := run(t, o)
+	eventually(t, "the client is ready", func() bool {
+		r, err := d.Resync(t.Context(), ids[0])
+		return err == nil && r.Client.Phase == dcr.Ready
+	})
+	held(d.Engine)
+	stop()
+	held(engine(t, o)) // without a daemon
 }
 
 // A resync of many puts all of them right where no daemon does.
