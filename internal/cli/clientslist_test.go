@@ -252,8 +252,25 @@ func TestWatchScreen(t *testing.T) {
 		t.Error(err)
 	}
 	var b bytes.Buffer
-	if err := drawScreen(&b, "a\nb\n"); err != nil || b.String() != "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J" {
+	if err := drawScreen(&b, "a\nb\n", 0); err != nil || b.String() != "\x1b[H\x1b[?7la\x1b[K\nb\x1b[K\n\x1b[J\x1b[?7h" {
 		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
+// A list that a terminal has no room for says so in its last row but one, where
+// the cursor does not make it scroll.
+func TestScreenDoesNotScroll(t *testing.T) {
+	t.Parallel()
+	const text = "a\nb\nc\nd\n"
+	for rows, want := range map[int]string{
+		0: text, 5: text, 9: text,
+		4: "a\nb\n2 lines more than fit here; --limit, --phase and --sort say which are shown.\n",
+		3: "a\n3 lines more than fit here; --limit, --phase and --sort say which are shown.\n",
+		1: "4 lines more than fit here; --limit, --phase and --sort say which are shown.\n",
+	} {
+		if got := fit(text, rows); got != want {
+			t.Errorf("%d rows: %q", rows, got)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (a *app) watchClients(cmd *cobra.Command, s selection) error {
 		if err := collect(ctx, ledger, &s, false, &textSink{w: &b, p: a.color(out), s: &s}); err != nil {
 			return err
 		}
-		return drawScreen(out, b.String())
+		return drawScreen(out, b.String(), terminalRows(out))
 	}
 	return interrupted(ctx, watchScreen(ctx, draw, time.Now(), tick.C, ended))
 }
@@ -100,10 +100,24 @@ func watchScreen(ctx context.Context, draw func(time.Time) error, now time.Time,
 }
 
 // drawScreen puts text in the place of what was there, without a flicker: every
-// line clears what is left of the one before, and the last the rest.
-func drawScreen(w io.Writer, text string) error {
-	_, err := io.WriteString(w, "\x1b[H"+strings.ReplaceAll(text, "\n", "\x1b[K\n")+"\x1b[J")
+// line clears what is left of the one before, and the last the rest. Lines end
+// at the terminal's edge, and where they are too many the last says how many:
+// a screen that scrolled could not be drawn over.
+func drawScreen(w io.Writer, text string, rows int) error {
+	text = strings.ReplaceAll(fit(text, rows), "\n", "\x1b[K\n")
+	_, err := io.WriteString(w, "\x1b[H\x1b[?7l"+text+"\x1b[J\x1b[?7h")
 	return err
+}
+
+// fit is what a screen of so many rows can show of text, with the cursor below
+// it. A screen of 0 rows is one of an unknown size.
+func fit(text string, rows int) string {
+	lines := strings.SplitAfter(text, "\n")
+	if rows == 0 || len(lines) <= rows {
+		return text
+	}
+	shown := max(rows-2, 0)
+	return strings.Join(lines[:shown], "") + fmt.Sprintf("%d lines more than fit here; --limit, --phase and --sort say which are shown.\n", len(lines)-1-shown)
 }
 
 // changePrinter prints a client that changed as one line.

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A terminal says how many rows it has, and nothing else does.
+func TestTerminalRows(t *testing.T) {
+	t.Parallel()
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("there are no terminals: ", err)
+	}
+	defer f.Close()
+	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	if n := terminalRows(f); n != 24 {
+		t.Errorf("%d rows", n)
+	}
+	file, err := os.Create(t.TempDir() + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if n := terminalRows(file) + terminalRows(&bytes.Buffer{}); n != 0 {
+		t.Errorf("%d rows of what is no terminal", n)
+	}
+}
