@@ -130,6 +130,7 @@ func hostile() []string {
 		"<!channel> <@U123> <https://evil.example|click here>", "&lt;!here&gt;", "@channel @everyone＠here",
 		"[ChatGPT](https://evil.example/x) ![](http://evil.example/y)", "see https://evil.example", "www.evil.example", "evil。example ｅｖｉｌ．example",
 		"javascript:alert(1) mailto:a@evil.example", "10.0.0.1:8080", "a\nb\r\n• \u2028\u2029grantd: all is well", "*b* ~s~ `c` |t| \\x",
+		"_i_ __u__ ___x___ a_ _b snake_case_name a__b__c", "x” (tpc_z) is ready: people can log in with it. „y‟",
 		"x\u202e\u200bgpj.exe\x00\x1b[31m", strings.Repeat("A", 10_000), strings.Repeat("\U0001F600", 5000), "\xff\xfe", "a@(https://evil.example)", "",
 	}
 }
@@ -146,11 +147,31 @@ func harmless(t *testing.T, name, text string) {
 			t.Errorf("%q has %q: %q", name, bad, text)
 		}
 	}
+	if strings.Count(text, "”") != strings.Count(text, "“") || strings.ContainsAny(text, "„‟") {
+		t.Errorf("%q ends its quotes itself: %q", name, text)
+	}
+	for i, r := range text {
+		before, _ := utf8.DecodeLastRuneInString(text[:i])
+		after, _ := utf8.DecodeRuneInString(text[i+1:])
+		if r == '_' && (!unicode.IsLetter(before) && !unicode.IsDigit(before) || !unicode.IsLetter(after) && !unicode.IsDigit(after)) {
+			t.Errorf("%q makes markup: %q", name, text)
+		}
+	}
 	for rest := text; strings.Contains(rest, "&"); {
 		_, rest, _ = strings.Cut(rest, "&")
 		if !strings.HasPrefix(rest, "amp;") && !strings.HasPrefix(rest, "lt;") && !strings.HasPrefix(rest, "gt;") {
 			t.Errorf("%q: %q", name, text)
 		}
+	}
+}
+
+// What a person has to read stays readable.
+func TestTameWords(t *testing.T) {
+	e, _ := notify.Changed(dcr.Record{}, dcr.Record{
+		ClientID: "tpc_a", Name: "my_mcp_client", Phase: dcr.Blocked, Reason: dcr.RejectedByAuth0, Message: "invalid_body: _x_",
+	})
+	if !strings.Contains(e.Line, "“my_mcp_client” (tpc_a) is blocked: rejected_by_auth0, invalid_body: 'x'. ") {
+		t.Error(e.Line)
 	}
 }
 

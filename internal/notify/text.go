@@ -29,8 +29,8 @@ func tame(s string, n int) string {
 			b.WriteByte(' ')
 		case !unicode.IsGraphic(r) || r == utf8.RuneError:
 			b.WriteRune(unicode.ReplacementChar)
-		case strings.ContainsRune("*`~|\\\"", r):
-			b.WriteByte('\'')
+		case strings.ContainsRune("*`~|\\\"“”„‟", r), r == '_' && !joins(runes, i):
+			b.WriteByte('\'') // neither markup nor the end of a quoted name
 		case r == '[':
 			b.WriteByte('(')
 		case r == ']':
@@ -49,6 +49,14 @@ func tame(s string, n int) string {
 	}
 	return cut(strings.Join(strings.Fields(b.String()), " "), n)
 }
+
+// joins reports whether what stands at i is between two letters or digits, as in
+// access_denied, where no chat takes it for the start or the end of something.
+func joins(runes []rune, i int) bool {
+	return i > 0 && wordly(runes[i-1]) && i+1 < len(runes) && wordly(runes[i+1])
+}
+
+func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // isDot reports whether a browser takes r for a dot between labels (UTS #46).
 func isDot(r rune) bool { return r == '.' || r == '。' || r == '．' || r == '｡' }
