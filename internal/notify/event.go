@@ -23,7 +23,11 @@ type Event struct {
 func Ready(r dcr.Record) Event {
 	line := named(r) + " is ready: people can log in with it"
 	if r.TimeToReady > 0 {
-		line += fmt.Sprintf(", %s after it registered", r.TimeToReady.Round(100*time.Millisecond))
+		unit := 100 * time.Millisecond
+		if r.TimeToReady < time.Second {
+			unit = time.Millisecond
+		}
+		line += fmt.Sprintf(", %s after it registered", r.TimeToReady.Round(unit))
 	}
 	return Event{
 		Key: "ready/" + r.ClientID, Line: line + ".",
@@ -90,6 +94,10 @@ func about(r dcr.Record, kind, one, many string) Event {
 // HoldSet tells of a hold that was set, by whatever or whomever.
 func HoldSet(h dcr.Hold) Event {
 	meaning, _ := explained(h.Reason)
+	more := sentence(meaning) + "grantd hold list"
+	if strings.Contains(meaning, "grantd hold list") {
+		more = meaning
+	}
 	what := "everything"
 	switch {
 	case h.ClientID != "" && h.Field != "":
@@ -105,11 +113,11 @@ func HoldSet(h dcr.Hold) Event {
 	}
 	e := Event{
 		Key:  fmt.Sprintf("hold/%s/%s/%s/%s/%d", h.Reason, h.Scope, h.ClientID, h.Field, h.Since.Unix()),
-		Line: fmt.Sprintf("grantd leaves %s alone until %s: %s. %sgrantd hold list", what, until, h.Reason, sentence(meaning)),
+		Line: fmt.Sprintf("grantd leaves %s alone until %s: %s. %s", what, until, h.Reason, more),
 	}
 	if h.ClientID != "" {
 		e.Group = "hold/" + string(h.Reason)
-		e.Many = fmt.Sprintf("holds were set: %s. %sgrantd hold list", h.Reason, sentence(meaning))
+		e.Many = fmt.Sprintf("holds were set: %s. %s", h.Reason, more)
 		e.Example = h.ClientID
 	}
 	return e

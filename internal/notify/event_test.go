@@ -88,8 +88,22 @@ func TestHoldSet(t *testing.T) {
 		if !strings.Contains(e.Line, tt.want) || (e.Group != "") != tt.grouped || e.Key == "" {
 			t.Errorf("%+v", e)
 		}
+		if strings.Count(e.Line, "grantd hold list") != 1 {
+			t.Errorf("it names the command not once: %s", e.Line)
+		}
 		if strings.Contains(e.Line+e.Many+e.Example, "jane") {
 			t.Errorf("it names a person: %+v", e)
+		}
+	}
+}
+
+// A client is mostly ready at once, and that is not after no time at all.
+func TestReadySoon(t *testing.T) {
+	for took, want := range map[time.Duration]string{
+		0: "log in with it.", 47*time.Millisecond + 300*time.Microsecond: "with it, 47ms after it registered.", 12*time.Second + 340*time.Millisecond: "with it, 12.3s after it",
+	} {
+		if e := notify.Ready(dcr.Record{ClientID: "tpc_a", TimeToReady: took}); !strings.Contains(e.Line, want) {
+			t.Errorf("%v: %s", took, e.Line)
 		}
 	}
 }
