@@ -84,6 +84,7 @@ func checkQuery(t *testing.T, expr string) {
 // what there is. scripts/alerts has promtool check and test them.
 func TestAlerts(t *testing.T) {
 	rules := strings.Split(configFile(t, "prometheus-alerts.yml"), "- alert: ")[1:]
+	tests := configFile(t, "prometheus-alerts.test.yml")
 	seen := map[string]bool{}
 	for _, rule := range rules {
 		name, _, _ := strings.Cut(rule, "\n")
@@ -96,6 +97,9 @@ func TestAlerts(t *testing.T) {
 				t.Errorf("%s has no %s", name, want)
 			}
 		}
+		if !regexp.MustCompile(`\b` + name + `\b`).MatchString(tests) {
+			t.Errorf("no test of prometheus-alerts.test.yml has %s fire", name)
+		}
 		_, expr, _ := strings.Cut(rule, "expr: ")
 		expr, _, _ = strings.Cut(expr, "\n")
 		checkQuery(t, expr)
@@ -103,7 +107,7 @@ func TestAlerts(t *testing.T) {
 	if len(rules) < 20 {
 		t.Errorf("%d rules", len(rules))
 	}
-	for _, m := range selector.FindAllStringSubmatch(configFile(t, "prometheus-alerts.test.yml"), -1) {
+	for _, m := range selector.FindAllStringSubmatch(tests, -1) {
 		if _, ok := labelsOf(m[1]); !ok {
 			t.Errorf("the tests have a metric %s, which is none", m[1])
 		}
