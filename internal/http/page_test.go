@@ -41,7 +41,7 @@ func TestStatusPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := make(t).handler()
 			w := asked(t, h, "GET", "/", "text/html,*/*")
-			const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+			const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 			if got := w.Header().Get("Content-Security-Policy"); got != policy {
 				t.Errorf("policy %q", got)
 			}

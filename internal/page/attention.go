@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"grantd/internal/dcr"
@@ -29,13 +30,22 @@ type attention struct {
 	Good  bool // nothing is wrong
 }
 
+// place is where in the page it is told what to do about a reason.
+func (a attention) place(code string) string {
+	if slices.ContainsFunc(a.Items, func(i item) bool { return i.ID == needPath(code) }) {
+		return needPath(code)
+	}
+	return "attention"
+}
+
 // item is one thing that needs a person.
 type item struct {
+	ID       string // within the page, where something leads to it
 	Icon     string
 	Title    string
 	Code     string
 	Detail   string
-	Message  string // of one of the clients, as an example
+	Message  string // of one of the clients
 	Fix      string
 	Examples []example
 	More     link
@@ -53,24 +63,26 @@ type example struct {
 type link struct{ Href, Text string }
 
 func (p *Page) attention(
-	ctx context.Context, r health.Report, checks []health.Check, holds []dcr.Hold, c capacity, now time.Time,
+	ctx context.Context, r health.Report, failing []reasonView, holds []dcr.Hold, c capacity, now time.Time,
 ) (attention, error) {
 	byReason := map[dcr.Reason][]dcr.Hold{}
 	for _, h := range holds {
 		byReason[h.Reason] = append(byReason[h.Reason], h)
 	}
-	items, err := p.blockedItems(ctx, r.Clients.Blocked, byReason)
+	var items []item
+	for _, reason := range failing {
+		switch code := dcr.Reason(reason.Code); {
+		case code == dcr.Starting: // which needs nobody
+		case code == dcr.ClientsBlocked, code == dcr.Held, len(byReason[code]) > 0: // told of below, with names
+		default:
+			items = append(items, failingItem(reason))
+		}
+	}
+	blocked, err := p.blockedItems(ctx, r.Clients.Blocked, byReason)
 	if err != nil {
 		return attention{}, err
 	}
-	items = append(items, p.holdItems(byReason, now)...)
-	for _, check := range checks {
-		switch {
-		case !check.Failing, !detailed(check.Code), check.Code == dcr.ClientsBlocked, len(byReason[check.Code]) > 0:
-		default:
-			items = append(items, item{Icon: "warn", Title: title(string(check.Code)), Code: string(check.Code), Detail: check.Message, Fix: check.Fix})
-		}
-	}
+	items = append(append(items, blocked...), p.holdItems(byReason, now)...)
 	for _, row := range c.Rows {
 		if row.Scarce {
 			items = append(items, item{
@@ -81,10 +93,21 @@ func (p *Page) attention(
 	}
 	a := attention{Items: items, Good: r.Status == health.StatusOK, Empty: "Nothing needs you."}
 	if !a.Good {
-		a.Empty = "Nothing else needs you."
+		a.Empty = "Nothing needs you so far."
 	}
 	return a, nil
 }
+
+// failingItem tells of a failing check: its title is what that means.
+func failingItem(r reasonView) item {
+	what, more, _ := strings.Cut(r.Message, ". ")
+	return item{
+		ID: needPath(r.Code), Icon: "warn", Title: strings.TrimSuffix(what, "."), Code: r.Code, Detail: more, Fix: r.Fix,
+	}
+}
+
+// needPath is the id of what needs a person for a reason.
+func needPath(code string) string { return "need-" + code }
 
 // blockedItems are the blocked clients by their reasons, the most first. Those
 // that a hold keeps back are told of with the hold.
@@ -119,7 +142,10 @@ func (p *Page) blockedItem(reason dcr.Reason, group []dcr.Record, more bool) ite
 	}
 	it := item{
 		Icon: "blocked", Title: n, Code: string(reason), Detail: info.Meaning, Fix: info.Fix,
-		Message: clean(group[0].Message, maxText),
+		Message: inDetail(group[0].Message, info.Fix),
+	}
+	if slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Message != group[0].Message }) {
+		it.Message = "One of them: " + it.Message
 	}
 	for _, r := range group[:min(len(group), maxExamples)] {
 		it.Examples = append(it.Examples, example{link: link{clientPath(r.ClientID), nameOf(r)}})
@@ -139,7 +165,7 @@ func (p *Page) holdItems(holds map[dcr.Reason][]dcr.Hold, now time.Time) []item 
 			continue
 		}
 		it := item{
-			Icon: "hold", Title: holdTitle(reason, len(group)), Code: string(reason),
+			ID: needPath(string(reason)), Icon: "hold", Title: holdTitle(reason, len(group)), Code: string(reason),
 			Detail: p.reasons[reason].Meaning, Fix: p.reasons[reason].Fix,
 		}
 		for _, h := range group[:min(len(group), maxExamples)] {

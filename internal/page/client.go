@@ -13,8 +13,9 @@ import (
 type clientView struct {
 	clientRow
 	Meaning    string // of its phase
-	Message    string // what its record says
-	Reasons    string // what the reason means
+	Code       string // of its reason
+	Reasons    string // what that means
+	Message    string // what its record adds to that
 	Fix        string
 	Conditions []conditionView
 	Callbacks  []string
@@ -64,8 +65,8 @@ func (p *Page) Client(ctx context.Context, w io.Writer, id, after string) error 
 	}
 	now := p.o.Now()
 	v := clientView{
-		clientRow: rowOf(r, now), Meaning: phaseMeaning(r.Phase), Message: clean(r.Message, maxText),
-		Reasons: p.reasons[r.Reason].Meaning, Fix: p.reasons[r.Reason].Fix,
+		clientRow: rowOf(r, now), Meaning: phaseMeaning(r.Phase),
+		Code: string(r.Reason), Reasons: p.reasons[r.Reason].Meaning, Message: inDetail(r.Message, p.reasons[r.Reason].Fix), Fix: p.reasons[r.Reason].Fix,
 		Conditions: p.conditions(r, now), Callbacks: cleanAll(r.Callbacks, maxCallback), Facts: factsOf(r, now),
 		Plan: changeViews(r.Plan), Holds: p.holdsOn(id, holds, now), Commands: commandsFor(r),
 	}
@@ -101,7 +102,10 @@ func (p *Page) conditions(r dcr.Record, now time.Time) []conditionView {
 		if c.Status {
 			v.Word, v.Icon = "yes", "yes"
 		}
-		if v.Message == "" {
+		switch {
+		case c.Reason == r.Reason && c.Message == r.Message:
+			v.Message = "" // said at the top
+		case c.Message == "":
 			v.Message = p.reasons[c.Reason].Meaning
 		}
 		views = append(views, v)

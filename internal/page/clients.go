@@ -19,6 +19,7 @@ type clientList struct {
 	Rows    []clientRow
 	Next    string // the address of the page that follows
 	First   string // of the first page, where this is another
+	All     string // of the list of all clients, where this is another
 	Note    string // how far a search looked
 	Empty   string // said where there are none
 	Caption string
@@ -57,6 +58,9 @@ func (p *Page) clients(ctx context.Context, q Query, now time.Time) (clientList,
 	}
 	if q.After != "" {
 		l.First = listPath(Query{q.Phase, q.Text, ""})
+	}
+	if q.Phase != "" || q.Text != "" {
+		l.All = listPath(Query{})
 	}
 	if found.Cut {
 		l.Note = "Searched " + count(found.Looked, "client", "clients") + " so far, newest first."

@@ -7,7 +7,7 @@ import (
 	"grantd/internal/health"
 )
 
-func phaseTiles(c health.Clients) []phaseTile {
+func phaseTiles(c health.Clients, shown dcr.Phase) []phaseTile {
 	counts := map[dcr.Phase]int{
 		dcr.Ready: c.Ready, dcr.Pending: c.Pending, dcr.Blocked: c.Blocked, dcr.Refused: c.Refused, dcr.Gone: c.Gone,
 	}
@@ -15,7 +15,8 @@ func phaseTiles(c health.Clients) []phaseTile {
 	for _, p := range dcr.Phases() {
 		tiles = append(tiles, phaseTile{
 			Phase: string(p), Label: title(string(p)), Meaning: phaseMeaning(p), Count: number(counts[p]), None: counts[p] == 0,
-			Link: "/?phase=" + string(p) + "#clients",
+			Shown: p == shown,
+			Link:  "/?phase=" + string(p) + "#clients",
 		})
 	}
 	return tiles

@@ -9,7 +9,7 @@ import (
 
 // healthView is how grantd is doing, in words.
 type healthView struct {
-	Status   string // ok, degraded, down
+	Status   string // ok, degraded, down, and starting while nothing was tried
 	Word     string // the same for people
 	Sentence string
 	Reasons  []reasonView
@@ -18,22 +18,9 @@ type healthView struct {
 	DryRun   bool
 }
 
-// reasonView is one thing that is wrong.
-type reasonView struct {
-	Code, Message, Fix string
-	// Below: what to do about it stands among what needs a person.
-	Below bool
-}
-
-// about reports whether what fails is told in detail among what needs a person.
-func detailed(code dcr.Reason) bool {
-	switch code {
-	case dcr.ClientsBlocked, dcr.Held, dcr.Fighting, dcr.RegistrationStorm, dcr.ScopesUnknown, dcr.ScopeSourceFailed:
-		return true
-	default:
-		return false
-	}
-}
+// reasonView is one thing that is wrong. What to do about it stands among what
+// needs a person, Below.
+type reasonView struct{ Code, Title, Message, Fix, Below string }
 
 func (p *Page) health(r health.Report, checks []health.Check, now time.Time) healthView {
 	v := healthView{Status: string(r.Status), Since: at(p.started, now), Up: rough(now.Sub(p.started)), DryRun: p.o.About().DryRun}
@@ -41,7 +28,7 @@ func (p *Page) health(r health.Report, checks []health.Check, now time.Time) hea
 		if !c.Failing {
 			continue
 		}
-		reason := reasonView{Code: string(c.Code), Message: c.Message, Fix: c.Fix, Below: detailed(c.Code)}
+		reason := reasonView{Code: string(c.Code), Title: title(string(c.Code)), Message: c.Message, Fix: c.Fix}
 		if c.Code == dcr.ManagementFailing && r.ManagementAPI.LastError != "" {
 			last := p.reasons[r.ManagementAPI.LastError]
 			reason.Fix = "The last error was " + string(last.Reason) + ": " + last.Meaning + " " + last.Fix
@@ -56,7 +43,7 @@ func (p *Page) health(r health.Report, checks []health.Check, now time.Time) hea
 	default:
 		v.Word, v.Sentence = "Degraded", "grantd works, and part of it does not, or a person should look."
 		if len(v.Reasons) == 1 && v.Reasons[0].Code == string(dcr.Starting) {
-			v.Word, v.Sentence = "Starting", "Nothing has been tried yet."
+			v.Status, v.Word, v.Sentence = string(dcr.Starting), "Starting", "Nothing has been tried yet."
 		}
 	}
 	return v

@@ -3,6 +3,7 @@ package page
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,6 +101,9 @@ func fieldOf(name string, before, after any) fieldView {
 		return f
 	}
 	f.Before, f.After = valueText(before), valueText(after)
+	if before != nil && reflect.DeepEqual(before, after) {
+		return fieldView{Name: f.Name, List: true, Kept: []string{f.After}}
+	}
 	return f
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Policy is the Content-Security-Policy of every page: nothing from elsewhere,
 // nothing inline, and nobody may frame it.
-const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // Ledger is what the page reads of the ledger.

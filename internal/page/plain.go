@@ -13,7 +13,7 @@ func (p *Page) Text(ctx context.Context, w io.Writer) error {
 	now, r := p.o.Now(), p.o.Health.Report(ctx)
 	v := p.health(r, p.o.Health.Checks(ctx), now)
 	var b strings.Builder
-	fmt.Fprintf(&b, "status   %s\n", v.Status)
+	fmt.Fprintf(&b, "status   %s\n", r.Status)
 	for _, reason := range v.Reasons {
 		fmt.Fprintf(&b, "         %s: %s\n", reason.Code, reason.Message)
 	}

@@ -31,6 +31,7 @@ type status struct {
 type phaseTile struct {
 	Phase, Label, Meaning, Count, Link string
 	None                               bool
+	Shown                              bool // the list is of these
 }
 
 // Status writes the front page. It fails with store.ErrCursor where the cursor
@@ -55,13 +56,16 @@ func (p *Page) status(ctx context.Context, q Query) (status, error) {
 		return status{}, err
 	}
 	s := status{
-		Health: p.health(report, checks, now), Phases: phaseTiles(report.Clients), Feeds: feedRows(report, now),
+		Health: p.health(report, checks, now), Phases: phaseTiles(report.Clients, q.Phase), Feeds: feedRows(report, now),
 		Budget: budgetOf(report.ManagementAPI.RateLimit, p.o.Waiting(), now), Times: timesOf(recent.Clients),
 	}
 	has, known := p.o.Capacity()
 	s.Capacity = capacityOf(has, known)
-	if s.Attention, err = p.attention(ctx, report, checks, holds, s.Capacity, now); err != nil {
+	if s.Attention, err = p.attention(ctx, report, s.Health.Reasons, holds, s.Capacity, now); err != nil {
 		return status{}, err
+	}
+	for i := range s.Health.Reasons {
+		s.Health.Reasons[i].Below = s.Attention.place(s.Health.Reasons[i].Code)
 	}
 	s.Clients, err = p.clients(ctx, q, now)
 	return s, err

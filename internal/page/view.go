@@ -64,11 +64,16 @@ func muted(text string) g.Node { return h.Span(h.Class("muted"), g.Text(text)) }
 func code(text string) g.Node { return h.Code(h.Class("muted"), g.Text(text)) }
 
 // told is a paragraph, where there is something to tell.
-func told(text string) g.Node { return g.If(text != "", h.P(g.Text(text))) }
+func told(text string) g.Node { return g.If(text != "", h.P(marked(text))) }
+
+// detail is what a message adds to the meaning of its reason.
+func detail(text string) g.Node {
+	return g.If(text != "", h.P(h.Class("detail"), marked(text)))
+}
 
 // fix says what to do, where somebody can.
 func fix(text string) g.Node {
-	return g.If(text != "", h.P(h.Class("fix"), h.Strong(g.Text("What to do:")), g.Text(" "+text)))
+	return g.If(text != "", h.P(h.Class("fix"), h.Strong(g.Text("What to do:")), g.Text(" "), marked(text)))
 }
 
 func never() g.Node { return muted("never") }
@@ -123,7 +128,7 @@ func icon(name string) g.Node {
 		body = `<path d="M8 1.6 15 14H1z"/><path d="M8 6.2v3.6M8 11.9v.1"/>`
 	case "down", "no":
 		body = `<path d="M5.1 1h5.8L15 5.1v5.8L10.9 15H5.1L1 10.9V5.1z"/><path d="m5.6 5.6 4.8 4.8m0-4.8-4.8 4.8"/>`
-	case "pending":
+	case "pending", "starting":
 		body = `<circle cx="8" cy="8" r="7"/><path d="M8 4v4.3l2.7 1.6"/>`
 	case "refused":
 		body = `<circle cx="8" cy="8" r="7"/><path d="m3.2 3.2 9.6 9.6"/>`

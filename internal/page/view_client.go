@@ -21,15 +21,12 @@ func clientPageView(v clientView) g.Node {
 }
 
 func clientHead(v clientView) g.Node {
-	text := v.Message
-	if text == "" {
-		text = v.Reasons
-	}
 	return h.Section(h.ID("client"), h.Class("card phase "+v.Phase), h.Aria("labelledby", "h-client"), g.Attr("data-part"),
 		h.H1(h.ID("h-client"), bdi(v.Name)),
 		h.P(copied(v.ID)),
-		h.P(h.Class("state"), badge(v.Phase), g.Text(" "+v.Meaning), g.If(v.Reason != "", g.Group{g.Text(" "), code(v.Reason)})),
-		told(text),
+		h.P(h.Class("state"), badge(v.Phase), g.Text(" "+v.Meaning), g.If(v.Code != "", g.Group{g.Text(" "), code(v.Code)})),
+		told(v.Reasons),
+		detail(v.Message),
 		fix(v.Fix),
 	)
 }
@@ -100,17 +97,18 @@ func entryItem(e entryView) g.Node {
 	if e.Actor != "" {
 		because += ", by " + e.Actor
 	}
-	undoes := ". "
+	because += "."
 	if e.Reverts != "" {
-		undoes += "Undoes entry " + e.Reverts + ". "
+		because += " Undoes entry " + e.Reverts + "."
 	}
 	return h.Li(
 		h.H3(g.Text(e.Sentence+" "), code(e.Step)),
 		h.P(h.Class("muted small"), whenExactly(e.At)),
 		fieldList(e.Fields),
-		h.P(h.Class("small"), g.Text(because), g.If(e.LogID != "", g.Group{g.Text(" "), code(e.LogID)}), g.Text(undoes),
-			h.Span(h.Class("muted"), g.Text("Entry "+e.Seq),
-				g.If(e.Correlation != "", g.Group{g.Text(", in Auth0’s log as "), h.Code(g.Text(e.Correlation))}))),
+		h.P(h.Class("small"), g.Text(because)),
+		h.P(h.Class("muted small"), g.Text("Entry "+e.Seq),
+			g.If(e.LogID != "", g.Group{g.Text(" · log entry "), h.Code(g.Text(e.LogID))}),
+			g.If(e.Correlation != "", g.Group{g.Text(" · in Auth0’s log as "), h.Code(g.Text(e.Correlation))})),
 	)
 }
 

@@ -22,14 +22,7 @@ func healthCard(v healthView) g.Node {
 			g.Text(" Nothing is written to Auth0; what would be done stands on each client’s page. Unset "),
 			h.Code(g.Text("GRANTD_DRY_RUN")), g.Text(" to begin."))),
 		g.If(len(v.Reasons) > 0, h.Ul(h.Class("reasons"), g.Map(v.Reasons, func(r reasonView) g.Node {
-			var do g.Node
-			switch {
-			case r.Below:
-				do = h.A(h.Href("#attention"), g.Text("What to do"))
-			case r.Fix != "":
-				do = h.Span(h.Class("fix"), g.Text(r.Fix))
-			}
-			return h.Li(h.Strong(g.Text(r.Message)), g.Text(" "), do, g.Text(" "), code(r.Code))
+			return h.Li(h.A(h.Href("#"+r.Below), g.Text(r.Title)))
 		}))),
 		h.P(h.Class("muted small"), g.Text("Running for "), h.Span(g.Text(v.Up)), g.Text(", since "),
 			h.Time(h.DateTime(v.Since.Machine), g.Text(v.Since.Absolute))),
@@ -45,10 +38,10 @@ func attentionCard(a attention) g.Node {
 }
 
 func itemView(i item) g.Node {
-	return h.Article(h.Class("item"),
-		h.H3(icon(i.Icon), g.Text(i.Title+" "), code(i.Code)),
-		h.P(g.Text(i.Detail)),
-		g.If(i.Message != "", h.P(h.Class("muted"), g.Text("For example: "+i.Message))),
+	return h.Article(h.Class("item"), g.If(i.ID != "", h.ID(i.ID)),
+		h.H3(icon(i.Icon), marked(i.Title), g.Text(" "), code(i.Code)),
+		told(i.Detail),
+		detail(i.Message),
 		fix(i.Fix),
 		g.If(len(i.Examples) > 0, h.Ul(h.Class("inline"), g.Map(i.Examples, exampleView),
 			g.If(i.More.Href != "", h.Li(h.A(h.Href(i.More.Href), g.Text(i.More.Text)))))),
@@ -70,7 +63,7 @@ func phaseTileList(tiles []phaseTile) g.Node {
 		if t.None {
 			class += " none"
 		}
-		return h.Li(h.Class(class), h.A(h.Href(t.Link),
+		return h.Li(h.Class(class), h.A(h.Href(t.Link), g.If(t.Shown, h.Aria("current", "true")),
 			h.Span(h.Class("label"), icon(t.Phase), g.Text(t.Label)), g.Text(" "),
 			h.Span(h.Class("count"), g.Text(t.Count)), g.Text(" "),
 			h.Span(h.Class("muted small"), g.Text(t.Meaning))))
@@ -204,7 +197,7 @@ func clientTable(l clientList) g.Node {
 }
 
 func clientPages(l clientList) g.Node {
-	if l.Note == "" && l.Next == "" && l.First == "" {
+	if l.Note == "" && l.Next == "" && l.First == "" && l.All == "" {
 		return nil
 	}
 	older := "Older"
@@ -215,5 +208,6 @@ func clientPages(l clientList) g.Node {
 		told(l.Note),
 		g.If(l.First != "", h.A(h.Href(l.First), g.Text("Newest"))),
 		g.If(l.Next != "", h.A(h.Href(l.Next), h.Rel("next"), g.Text(older))),
+		g.If(l.All != "", h.A(h.Href(l.All), g.Text("All clients"))),
 	)
 }
