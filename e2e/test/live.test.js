@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { tabTo } from '../lib/keys.js'
 import { isLive, row, showsCount } from '../lib/page.js'
+import { until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 describe('live updates', () => {
@@ -32,6 +33,34 @@ describe('live updates', () => {
     })
   })
 
+  test('leave the focus on a button to copy, too', { timeout: 30_000 }, async () => {
+    const changing = await world.register()
+    await look(world, { path: `/clients/${changing}` }, async (page) => {
+      await isLive(page)
+      await tabTo(page, '#client [data-copies]')
+      const shown = await page.locator('#client').elementHandle()
+      await world.do('refuse', { text: 'not today' })
+      await world.do('break', { client_id: changing })
+      await page.locator('#client.blocked').waitFor()
+      assert.equal(await shown.evaluate((e) => e.isConnected), false, 'the part was not exchanged')
+      assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), `Copy ${changing}`)
+      await world.do('refuse')
+    })
+  })
+
+  test('leave the focus at the part where the link that had it went away', { timeout: 30_000 }, async () => {
+    await look(world, { path: '/?phase=refused' }, async (page) => {
+      await isLive(page)
+      const stranger = { name: 'Stranger', callbacks: ['https://evil.example/callback'] }
+      const going = await world.register(stranger, 'refused')
+      await page.locator(row(going)).waitFor()
+      await page.locator(`${row(going)} a`).focus()
+      await world.do('delete', { client_id: going })
+      await page.locator(row(going)).waitFor({ state: 'detached' })
+      assert.equal(await page.evaluate(() => document.activeElement.id), 'list')
+    })
+  })
+
   test('keep to the filter and the search of the page', { timeout: 30_000 }, async () => {
     await look(world, { path: '/?q=Wanted' }, async (page) => {
       await isLive(page)
@@ -54,6 +83,53 @@ describe('live updates', () => {
       const seconds = (Date.now() - began) / 1000
       assert.ok(asked <= seconds + 2, `${asked} fetches in ${seconds.toFixed(1)} s`)
     })
+  })
+
+  test('reach every one of many tabs, of which one is seen', { timeout: 60_000 }, async () => {
+    // What a browser tells a page that goes behind another, or comes back.
+    const show = (page, seen) => page.evaluate((seen) => {
+      Object.defineProperty(document, 'hidden', { value: !seen, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))
+    }, seen)
+    await look(world, {}, async (page) => {
+      await isLive(page)
+      const tabs = [page]
+      for (let n = 0; n < 8; n++) { // a browser opens six connections
+        await show(tabs.at(-1), false)
+        const tab = await page.context().newPage()
+        await tab.goto(world.url)
+        await isLive(tab)
+        tabs.push(tab)
+      }
+      const id = await world.register()
+      await tabs.at(-1).locator(row(id)).waitFor()
+      assert.equal(await page.locator(row(id)).count(), 0, 'a page that nobody sees is renewed')
+      await show(tabs.at(-1), false)
+      await show(page, true)
+      await page.locator(row(id)).waitFor()
+      await page.locator(row(await world.register())).waitFor()
+    })
+  })
+
+  test('come, though later, where grantd has no stream left', { timeout: 60_000 }, async () => {
+    const crowd = new AbortController()
+    try {
+      const streams = []
+      await until('all streams to be taken', async () => {
+        const res = await fetch(`${world.url}/api/v1/events`, { signal: crowd.signal })
+        if (res.ok) streams.push(res)
+        return streams.length === 64
+      })
+      await look(world, { excuse: /503/ }, async (page) => {
+        await page.locator('[data-live=off]').filter({ hasText: /as of/i }).waitFor()
+        const id = await world.register()
+        await page.locator(row(id)).waitFor({ timeout: 20_000 })
+        crowd.abort()
+        await page.locator('[data-live=live]').waitFor({ timeout: 20_000 })
+      })
+    } finally {
+      crowd.abort()
+    }
   })
 
   test('reach the page of a client', { timeout: 30_000 }, async () => {

@@ -19,6 +19,7 @@ type command struct {
 	Count     int      `json:"count"`     // how many; 0 is one
 	Scopes    []string `json:"scopes"`    // that grantd shall lack
 	On        bool     `json:"on"`
+	Text      string   `json:"text"` // that Auth0 says
 }
 
 // answer is the line that answers it.
@@ -54,6 +55,14 @@ func (w *world) do(ctx context.Context, c command) ([]string, error) {
 		w.tenant.RevokeTokens() // a token keeps what it was issued with
 	case "outage": // the tenant answers nobody, or does again
 		w.tenant.Outage(c.On)
+	case "refuse": // Auth0 refuses every write to a client with these words, or none any more
+		w.front.refuse(c.Text)
+	case "delete": // somebody deletes the client at the dashboard
+		return nil, w.admin("DELETE", "/api/v2/clients/"+c.ClientID, nil)
+	case "break": // somebody edits the client at the dashboard
+		return nil, w.admin("PATCH", "/api/v2/clients/"+c.ClientID, map[string]any{"app_type": "spa"})
+	case "level": // the connection is one for every client, or is no more
+		w.tenant.SetDomainLevel(connection, c.On)
 	case "kill":
 		w.daemon.Kill()
 	case "start":
@@ -88,8 +97,13 @@ func (w *world) ungrant(clientID string) error {
 	if !ok {
 		return fmt.Errorf("client %q has no grant", clientID)
 	}
-	if status, body := w.tenant.Do(tenantsim.Admin(), "DELETE", "/api/v2/client-grants/"+g.ID, nil); status != http.StatusNoContent {
-		return fmt.Errorf("delete grant: %d %s", status, body)
+	return w.admin("DELETE", "/api/v2/client-grants/"+g.ID, nil)
+}
+
+// admin does what somebody can do at the dashboard.
+func (w *world) admin(method, path string, body any) error {
+	if status, answer := w.tenant.Do(tenantsim.Admin(), method, path, body); status >= http.StatusBadRequest {
+		return fmt.Errorf("%s %s: %d %s", method, path, status, answer)
 	}
 	return nil
 }

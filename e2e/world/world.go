@@ -34,6 +34,7 @@ func permissions() []string {
 type world struct {
 	options
 	tenant *tenantsim.Tenant
+	front  *front
 	daemon *child.Process
 	dir    string
 }
@@ -62,6 +63,9 @@ func open(ctx context.Context, o options) (_ *world, err error) {
 		return nil, err
 	}
 	if w.tenant, err = tenantsim.Start(tenantsim.Options{Domain: domain, Plan: tenantsim.Enterprise}); err != nil {
+		return nil, err
+	}
+	if w.front, err = openFront(w.tenant); err != nil {
 		return nil, err
 	}
 	w.tenant.AddM2M(daemonApp, "browser-management-secret", permissions()...)
@@ -117,7 +121,7 @@ func (w *world) environ(public, admin string) []string {
 		"MGMT_DOMAIN=" + domain,
 		"MGMT_CLIENT_ID=" + daemonApp,
 		"MGMT_CLIENT_SECRET=browser-management-secret",
-		"GRANTD_MGMT_URL=" + w.tenant.URL(),
+		"GRANTD_MGMT_URL=" + w.front.url,
 		"LOG_WEBHOOK_SECRET=" + secret,
 		"OAUTH_AUDIENCE=" + audience,
 		"TOOL_SCOPES=notes:read notes:write",
@@ -134,6 +138,9 @@ func (w *world) state() string { return filepath.Join(w.dir, "state") }
 func (w *world) close() {
 	if w.daemon != nil {
 		w.daemon.Kill()
+	}
+	if w.front != nil {
+		w.front.close()
 	}
 	if w.tenant != nil {
 		w.tenant.Close()

@@ -39,22 +39,25 @@
     if (markerText.textContent !== text) markerText.textContent = text;
   }
 
-  const live = () => mark("live", "Live");
+  // clock is the time as the page tells it.
+  const clock = () => new Date(fresh).toLocaleTimeString();
 
-  function stale() {
-    mark("stale", "Stale since " + new Date(fresh).toLocaleTimeString());
-  }
+  // key is by what a link or a button is known again.
+  const key = (e) => e.getAttribute("href") ?? e.getAttribute("aria-label");
 
-  // swap exchanges a part, and keeps the focus on the same link in it.
+  // swap exchanges a part, and keeps the focus on the same link or button in
+  // it; where that is gone, on the part, so that Tab goes on from there.
   function swap(was, is) {
-    const focused = was.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const focused = was.contains(document.activeElement) ? document.activeElement : null;
     was.replaceWith(is);
     decorate(is);
-    if (focused !== null) {
-      for (const a of is.querySelectorAll("a")) {
-        if (a.getAttribute("href") === focused) { a.focus({ preventScroll: true }); break; }
-      }
+    if (!focused) return;
+    let next = [...is.querySelectorAll("a, button")].find((e) => key(e) === key(focused));
+    if (!next) {
+      is.tabIndex = -1;
+      next = is;
     }
+    next.focus({ preventScroll: true });
   }
 
   function exchange(text) {
@@ -100,10 +103,11 @@
       if (!r.ok && r.status !== 404) throw new Error(String(r.status));
       exchange(await r.text());
       fresh = Date.now();
-      if (source && source.readyState === EventSource.OPEN) live();
+      if (source && source.readyState === EventSource.OPEN) mark("live", "Live");
+      else mark("off", "As of " + clock());
       plan(QUIET);
     } catch {
-      stale();
+      mark("stale", "Stale since " + clock());
       plan(AGAIN);
     } finally {
       fetching = false;
@@ -124,15 +128,25 @@
     else plan(wait);
   }
 
+  // follow opens the stream of events. A page that nobody sees has none: a
+  // browser opens six connections to a server and no more (HTTP/1.1), so that
+  // with six streams a seventh page would never load.
   function follow() {
-    source = new EventSource("/api/v1/events");
-    source.onopen = soon;
-    source.onerror = () => {
-      stale();
-      if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN);
+    leave();
+    if (document.hidden) return;
+    const mine = source = new EventSource("/api/v1/events");
+    mine.onopen = soon;
+    mine.onerror = () => {
+      soon(); // which tells whether it is the stream alone
+      if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine) follow(); }, AGAIN);
     };
-    source.addEventListener("client", soon);
-    source.addEventListener("journal", soon);
+    mine.addEventListener("client", soon);
+    mine.addEventListener("journal", soon);
+  }
+
+  function leave() {
+    if (source) source.close();
+    source = null;
   }
 
   // decorate adds a button beside what is to be copied.
@@ -158,8 +172,8 @@
     }
   }
 
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
-  window.addEventListener("pagehide", () => { if (source) source.close(); });
+  document.addEventListener("visibilitychange", follow);
+  window.addEventListener("pagehide", leave);
   window.addEventListener("pageshow", (e) => { if (e.persisted) follow(); });
   decorate(document);
   setInterval(tick, 1000);
