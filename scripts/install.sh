@@ -19,7 +19,7 @@ Modes:
 
 Options:
   --binary FILE       install this binary; else it is built, for which Go is needed
-  --prefix DIR        where bin/grantd goes (default /usr/local)
+  --prefix DIR        where bin/grantd goes (default: where it is, else /usr/local)
   --root DIR          install below DIR, for an image; nothing is started
   --wait SECONDS      how long to wait for the service to be healthy (default 60)
   --no-start          do not start the service
@@ -47,11 +47,11 @@ say() { printf 'install.sh: %s\n' "$*"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 misuse() { printf 'install.sh: %s; --help says how to use it\n' "$*" >&2; exit 2; }
 
-mode='' binary='' prefix=/usr/local root='' wait=60 start=yes purge='' dry=''
+mode='' binary='' prefix='' root='' wait=60 start=yes purge='' dry=''
 set_mode() { [ -z "$mode" ] || misuse "more than one mode"; mode=$1; }
 while [ $# -gt 0 ]; do
   case $1 in
-    --binary | --prefix | --root | --wait) [ $# -gt 1 ] || misuse "$1 wants a value" ;;
+    --binary | --prefix | --root | --wait) [ -n "${2:-}" ] || misuse "$1 wants a value" ;;
   esac
   case $1 in
     --upgrade) set_mode upgrade ;;
@@ -70,17 +70,26 @@ while [ $# -gt 0 ]; do
   shift
 done
 mode=${mode:-install}
-[[ $wait =~ ^[0-9]+$ ]] || misuse "--wait wants seconds, not $wait"
-[[ $prefix == /* ]] || misuse "--prefix wants an absolute path, not $prefix"
+[[ $wait =~ ^[1-9][0-9]*$ ]] || misuse "--wait wants seconds, not $wait"
 [ -z "$purge" ] || [ "$mode" = uninstall ] || misuse "--purge goes with --uninstall"
 
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-bin=$root$prefix/bin/grantd
 etc=$root/etc/grantd
 env_file=$etc/grantd.env
 units=$root/etc/systemd/system
-kept=$root/var/lib/grantd-previous # binary and units of the version before
+[ -n "$prefix" ] || prefix=$(sed -n 's#^ExecStart=\(/.*\)/bin/grantd .*#\1#p' "$units/grantd.service" 2>/dev/null || true)
+prefix=${prefix:-/usr/local}
+# It stands in the units, where other characters would have to be quoted.
+[[ $prefix =~ ^/[A-Za-z0-9/._+-]+$ ]] || misuse "--prefix wants an absolute path of letters, digits and /._+-, not $prefix"
+bin=$root$prefix/bin/grantd
 state=$root/var/lib/grantd
+# The binary and the units of the version before. No instance of the template
+# has its state there, whatever its name.
+kept=$state.previous
+# The same while an upgrade has begun, and neither held nor gone back; and in
+# "running" what ran then.
+begun=$state.upgrade
+unit_names=(grantd.service grantd@.service)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -94,6 +103,9 @@ run() {
 if [ -z "$root" ] && command -v dpkg-query >/dev/null && dpkg-query -W -f '${db:Status-Status}' grantd 2>/dev/null | grep -q '^installed$'; then
   fail "grantd is installed as a package here: upgrade and remove it with apt"
 fi
+if [ -z "$root" ] && command -v rpm >/dev/null && rpm -q grantd >/dev/null 2>&1; then
+  fail "grantd is installed as a package here: upgrade and remove it with rpm or dnf"
+fi
 
 # live says that there is a systemd to talk to.
 live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
@@ -101,13 +113,23 @@ live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 # systemctl of the machine itself; an image has none that runs.
 ctl() { if live; then run systemctl "$@"; fi; }
 
-# instances are the running units: the service and those of its template.
-instances() { if live; then systemctl list-units --plain --no-legend --state=active,activating,reloading 'grantd.service' 'grantd@*.service' | cut -d' ' -f1; fi; }
+# instances are the running units, the service and those of its template, and
+# those that ran when an upgrade began that was cut short.
+instances() {
+  live || return 0
+  {
+    systemctl list-units --plain --no-legend --state=active,activating,reloading 'grantd.service' 'grantd@*.service' | cut -d' ' -f1
+    cat "$begun/running" 2>/dev/null || true
+  } | sed '/./!d' | sort -u
+}
 
-configured() { [ -e "$env_file" ] && grep -q '^MGMT_DOMAIN=.' "$env_file"; }
+configured() { [ -n "$(setting MGMT_DOMAIN)$(setting AUTH0_TENANT_DOMAIN)" ]; }
 
-# setting NAME [FILE] is a path that the configuration has.
-setting() { sed -n "s/^$1=[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "${2:-$env_file}" 2>/dev/null | tail -n 1; }
+# setting NAME [FILE] is a value that the configuration has, a path or the like.
+setting() {
+  sed -n "s/^[[:blank:]]*\(export[[:blank:]]\{1,\}\)\{0,1\}$1[[:blank:]]*=[[:blank:]]*//p" "${2:-$env_file}" 2>/dev/null | tail -n 1 |
+    sed "s/^\"\([^\"]*\)\".*/\1/;t;s/^'\([^']*\)'.*/\1/;t;s/[[:blank:]]#.*//;s/[[:blank:]]*$//" || true
+}
 
 socket() {
   local at
@@ -117,12 +139,15 @@ socket() {
   echo "$at"
 }
 
-# healthy waits until the service is, or the time is over. The template's
-# instances count by being active.
-healthy() {
-  local end=$((SECONDS + wait)) unit restarts
-  local -a wanted
-  mapfile -t wanted < <(printf '%s\n' "$@")
+# brought_up restart|start UNIT... does that, and waits until all are healthy or
+# the time is over. The template's instances count by being active.
+brought_up() {
+  local end=$((SECONDS + wait)) verb=$1 unit restarts
+  shift
+  local -a wanted=("$@")
+  # systemd itself would wait 90 s for one that hangs. What comes of it tells.
+  run timeout --foreground "$wait" systemctl "$verb" "${wanted[@]}" || true
+  [ -z "$dry" ] || return 0
   while [ "$SECONDS" -lt "$end" ]; do
     restarts=$(systemctl show -p NRestarts -p MainPID "${wanted[@]}")
     for unit in "${wanted[@]}"; do
@@ -147,8 +172,14 @@ obtain() {
     (cd "$source_dir" && scripts/build "$binary" >/dev/null)
   fi
   [ -f "$binary" ] || fail "there is no file $binary"
-  [ -n "$root" ] || [ -n "$dry" ] || { install -m 0755 "$binary" "$work/candidate" && "$work/candidate" version >/dev/null; } ||
-    fail "$binary does not run on this machine ($(uname -m)); nothing was changed"
+  [ "$(head -c 4 "$binary" | tail -c 3)" = ELF ] || fail "$binary is not a binary; nothing was changed"
+  [ -z "$root$dry" ] || return 0
+  # Tried where it will be: temporary files may not be run on every machine.
+  install -D -m 0755 "$binary" "$bin.new"
+  [[ $(timeout 30 "$bin.new" version 2>/dev/null) == 'grantd '* ]] || {
+    rm -f "$bin.new"
+    fail "$binary does not run on this machine ($(uname -m)), or is not grantd; nothing was changed"
+  }
 }
 
 # place puts a file in place whole: whoever opens it finds the old or the new.
@@ -157,12 +188,25 @@ place() {
   run mv -f "$3.new" "$3"
 }
 
+# unit_of NAME is the unit with the binary where it will be.
+unit_of() { sed "s#/usr/bin/grantd#$prefix/bin/grantd#" "$source_dir/configs/$1"; }
+
 place_units() {
   local unit
-  for unit in "$source_dir"/configs/grantd*.service; do
-    sed "s#/usr/bin/grantd#$prefix/bin/grantd#" "$unit" >"$work/$(basename "$unit")"
-    place 0644 "$work/$(basename "$unit")" "$units/$(basename "$unit")"
+  for unit in "${unit_names[@]}"; do
+    unit_of "$unit" >"$work/$unit"
+    place 0644 "$work/$unit" "$units/$unit"
   done
+}
+
+# changes says that the binary or a unit will be another.
+changes() {
+  local unit
+  [ ! -e "$begun" ] && cmp -s "$binary" "$bin" || return 0
+  for unit in "${unit_names[@]}"; do
+    unit_of "$unit" | cmp -s - "$units/$unit" || return 0
+  done
+  return 1
 }
 
 enable() {
@@ -174,9 +218,11 @@ enable() {
   fi
 }
 
+installed() { [ -e "$bin" ] && [ -e "$units/grantd.service" ]; }
+
 do_install() {
   obtain
-  if [ -e "$bin" ] && ! cmp -s "$binary" "$bin"; then
+  if installed && changes; then
     do_upgrade
     return
   fi
@@ -184,64 +230,82 @@ do_install() {
   [ ! -e "$units/grantd.service" ] || fresh=''
   place 0755 "$binary" "$bin"
   place_units
-  run install -d -m 0755 "$etc"
+  [ -d "$etc" ] || run install -d -m 0755 "$etc"
   if [ ! -e "$env_file" ]; then run install -m 0600 "$source_dir/configs/grantd.env.example" "$env_file"; fi
+  if [ -n "$(find "$env_file" -perm /077 2>/dev/null)" ]; then say "others than root can open $env_file, which holds secrets: chmod 0600 $env_file"; fi
   ctl daemon-reload
   [ -z "$fresh" ] || enable # afterwards it is as the administrator has it
   say "installed $bin"
   if ! configured; then
     say "not yet configured: edit $env_file (or: $bin setup --env-file $env_file), then systemctl start grantd"
-  elif [ -z "$start" ] || ! live; then
-    say "not started"
+  elif ! live; then
+    say "not started: no systemd runs here"
+  elif [ -z "$start" ]; then
+    say "not started: systemctl start grantd"
   else
-    ctl start grantd.service
-    [ -n "$dry" ] || healthy grantd.service || fail "the service is not healthy after $wait s: journalctl -u grantd says why"
+    brought_up start grantd.service || fail "the service is not healthy after $wait s: journalctl -u grantd says why"
     say "the service is healthy"
   fi
+}
+
+# begin UNIT... copies what is there to where a way back finds it, and notes what
+# runs. After an upgrade that was cut short it is there already.
+begin() {
+  local unit
+  [ ! -e "$begun" ] || return 0
+  printf '%s\n' "$@" >"$work/running"
+  run rm -rf "$begun.new"
+  run install -d -m 0755 "$begun.new"
+  run cp -p "$bin" "$work/running" "$begun.new/"
+  for unit in "${unit_names[@]}"; do [ ! -e "$units/$unit" ] || run cp -p "$units/$unit" "$begun.new/"; done
+  run mv "$begun.new" "$begun"
 }
 
 do_upgrade() {
-  [ -e "$bin" ] || fail "there is no $bin to upgrade"
+  if ! changes; then
+    run rm -f "$bin.new"
+    say "$bin and its units are up to date"
+    return
+  fi
   local -a running
   mapfile -t running < <(instances)
-  if cmp -s "$binary" "$bin"; then say "the binary is the same; the units are put in place"; fi
-  run rm -rf "$kept.new"
-  run install -d -m 0755 "$kept.new"
-  run cp -p "$bin" "$units"/grantd*.service "$kept.new/"
-  run rm -rf "$kept"
-  run mv "$kept.new" "$kept"
+  begin "${running[@]}"
+  trap 'fail "interrupted: --upgrade finishes it, --rollback goes back"' INT TERM HUP
   place 0755 "$binary" "$bin"
   place_units
   ctl daemon-reload
-  say "upgraded $bin; the version before is in $kept"
-  [ ${#running[@]} -gt 0 ] || { say "no service was running, and none was started"; return; }
-  ctl restart "${running[@]}" || true # healthy tells
-  if [ -n "$dry" ] || healthy "${running[@]}"; then
+  say "upgraded $bin"
+  if [ ${#running[@]} -eq 0 ]; then
+    say "no service was running, and none was started"
+  elif brought_up restart "${running[@]}"; then
     say "the service is healthy"
-    return
+  else
+    say "the new version is not healthy after $wait s; going back"
+    systemctl --no-pager --lines=10 status "${running[@]}" || true
+    go_back "$begun" "${running[@]}"
+    fail "the upgrade failed, and the version before runs again"
   fi
-  say "the new version is not healthy after $wait s; going back"
-  systemctl --no-pager --lines=10 status "${running[@]}" || true
-  go_back "${running[@]}"
-  fail "the upgrade failed, and the version before runs again"
+  run rm -rf "$kept"
+  run mv "$begun" "$kept"
+  say "the version before is in $kept"
 }
 
-# go_back restores the version that was kept, and starts the units again.
+# go_back DIR UNIT... restores the version that was kept there, and starts the
+# units again.
 go_back() {
-  if [ $# -gt 0 ]; then ctl stop "$@"; fi
-  place 0755 "$kept/grantd" "$bin"
-  local unit
-  for unit in "$units"/grantd*.service; do
-    [ -e "$kept/$(basename "$unit")" ] || run rm -f "$unit"
+  local from=$1 unit
+  shift
+  if [ $# -gt 0 ]; then ctl stop "$@" || true; fi # a start that fails tells
+  place 0755 "$from/grantd" "$bin"
+  for unit in "${unit_names[@]}"; do
+    if [ -e "$from/$unit" ]; then place 0644 "$from/$unit" "$units/$unit"; else run rm -f "$units/$unit"; fi
   done
-  for unit in "$kept"/grantd*.service; do place 0644 "$unit" "$units/$(basename "$unit")"; done
   ctl daemon-reload
   restore_ledgers
-  if [ $# -gt 0 ]; then
-    ctl reset-failed "$@"
-    ctl start "$@" || true
-    [ -n "$dry" ] || healthy "$@" || fail "the version before is not healthy either: journalctl -u grantd says why"
-  fi
+  run rm -rf "$begun"
+  [ $# -gt 0 ] || return 0
+  ctl reset-failed "$@" || true
+  brought_up start "$@" || fail "the version before is not healthy either: journalctl -u grantd says why"
 }
 
 # reads FILE: the binary can read this ledger.
@@ -276,18 +340,21 @@ restore_ledger() {
   for copy in "${copies[@]}"; do
     if reads "$copy"; then
       say "$ledger is of the newer version: restoring $copy"
-      STATE_DIRECTORY=$(dirname "$ledger") run "$bin" ledger restore --env-file "$env" "$copy"
-      return
+      STATE_DIRECTORY=$(dirname "$ledger") run "$bin" ledger restore --env-file "$env" "$copy" ||
+        say "$copy was not restored: see docs/install.md, Going back by hand"
+      return 0
     fi
   done
-  say "$ledger cannot be read by the version before, and there is no copy that can: see docs/operations.md"
+  say "$ledger cannot be read by the version before, and there is no copy that can: see docs/ledger.md"
 }
 
 do_rollback() {
-  [ -e "$kept/grantd" ] || fail "there is no earlier version in $kept"
+  local from=$kept
+  [ ! -e "$begun" ] || from=$begun
+  [ -e "$from/grantd" ] || fail "there is no earlier version in $from"
   local -a running
   mapfile -t running < <(instances)
-  go_back "${running[@]}"
+  go_back "$from" "${running[@]}"
   say "the version before is back: $("$bin" version | head -n 1)"
 }
 
@@ -304,7 +371,7 @@ do_uninstall() {
   for unit in "$units"/multi-user.target.wants/grantd@*.service "$units"/grantd.service "$units"/grantd@.service; do
     if [ -e "$unit" ] || [ -L "$unit" ]; then run rm -f "$unit"; fi
   done
-  run rm -rf "$bin" "$kept"
+  run rm -rf "$bin" "$bin.new" "$kept" "$begun" "$begun.new"
   ctl daemon-reload
   if [ -n "$purge" ]; then
     for unit in "$etc"/*.env; do
@@ -320,7 +387,11 @@ do_uninstall() {
 
 case $mode in
   install) do_install ;;
-  upgrade) obtain; do_upgrade ;;
+  upgrade)
+    installed || fail "there is no $bin with a unit to upgrade: install it, without --upgrade"
+    obtain
+    do_upgrade
+    ;;
   rollback) do_rollback ;;
   uninstall) do_uninstall ;;
 esac
