@@ -100,11 +100,14 @@ run() {
 }
 
 [ -n "$dry" ] || [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "only root can install a service; try sudo"
-if [ -z "$root" ] && command -v dpkg-query >/dev/null && dpkg-query -W -f '${db:Status-Status}' grantd 2>/dev/null | grep -q '^installed$'; then
-  fail "grantd is installed as a package here: upgrade and remove it with apt"
-fi
-if [ -z "$root" ] && command -v rpm >/dev/null && rpm -q grantd >/dev/null 2>&1; then
-  fail "grantd is installed as a package here: upgrade and remove it with rpm or dnf"
+# packaged says that grantd is installed as a package too.
+packaged() {
+  [ -z "$root" ] || return 1
+  [ "$(dpkg-query -W -f '${db:Status-Status}' grantd 2>/dev/null)" = installed ] || rpm -q grantd >/dev/null 2>&1
+}
+# What was installed by script stands before the package, so that may go.
+if packaged && [ "$mode$purge" != uninstall ]; then
+  fail "grantd is installed as a package here: upgrade and remove it with apt, dnf or rpm"
 fi
 
 # live says that there is a systemd to talk to.
@@ -382,6 +385,7 @@ do_uninstall() {
     say "removed, with configuration and ledger"
   else
     say "removed; $etc and $state stay, and --uninstall --purge removes them too"
+    if packaged; then say "the package is there still: systemctl enable --now grantd"; fi
   fi
 }
 
