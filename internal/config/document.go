@@ -28,7 +28,7 @@ func WriteEnvExample(w io.Writer) error {
 func envHead(b *strings.Builder, last string) {
 	comment(b, "Configuration of grantd: grantd serve --env-file /etc/grantd/grantd.env")
 	fmt.Fprintln(b, "#")
-	comment(b, "Lines are NAME=VALUE. A # after a space begins a comment; quote a value that has one. Nothing is expanded: $ is a dollar sign. An empty value counts as not set. A variable of the process environment wins over this file. The file is watched: added scopes take effect at once, any other change when it has read the same for 30 seconds. SIGHUP (systemctl reload grantd) applies it at once.")
+	comment(b, "Lines are NAME=VALUE. A # after a space begins a comment; quote a value that has one. Nothing is expanded: $ is a dollar sign. An empty value counts as not set. A variable of the process environment wins over this file. After an edit, SIGHUP (systemctl reload grantd) applies it at once. The systemd units run on a copy, so there nothing else does; elsewhere the file is watched, and added scopes take effect at once, any other change when it has read the same for 30 seconds.")
 	fmt.Fprintln(b, "#")
 	comment(b, "Every secret can be kept out of this file: in a file of its own, named by NAME_FILE, or in a systemd credential, named as the variable in lower case. Use one way for one secret.")
 	fmt.Fprintln(b, "#")
@@ -170,7 +170,7 @@ All errors of a configuration are reported at once, one a line, and the exit cod
 
 An alias works, with a notice; a variable and its alias with different values are an error. An unknown ` + "`GRANTD_*`" + ` variable is warned of with the nearest name.
 
-` + "`SIGHUP`" + ` reads the file again and applies it at once. The file is watched, too: added scopes take effect at once without a signal, any other change when it has read the same for 30 seconds. If it is broken, it is refused with its line, and the running configuration stays. Rows that say *Needs a restart* take effect with the next start.
+` + "`SIGHUP`" + ` (systemctl reload grantd) reads the file again and applies it at once. The systemd units run on a copy, so there nothing else does; elsewhere the file is watched, too: added scopes take effect at once without a signal, any other change when it has read the same for 30 seconds. If it is broken, it is refused with its line, and the running configuration stays. Rows that say *Needs a restart* take effect with the next start.
 
 ## The env file
 
