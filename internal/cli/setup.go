@@ -73,6 +73,7 @@ daemon's application. To get one: Auth0 dashboard, Applications, APIs, Auth0
 Management API, tab API Explorer, copy the token; it expires within a day. Or
 with the Auth0 CLI, for the API Explorer's application or one of your own:
   auth0 test token CLIENT_ID --audience https://DOMAIN/api/v2/ --force
+sudo drops the variable: sudo --preserve-env=GRANTD_SETUP_TOKEN grantd setup
 The scopes it uses:`}
 	for _, line := range wrap(strings.Join(setup.AllScopes(), " "), width-2) {
 		lines = append(lines, "  "+line)
