@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -224,9 +225,24 @@ func (p *preparation) next(s setup.State, r setupReport) []string {
 		flag = " --env-file " + setup.ShellWord(p.envFile)
 	}
 	return append(all,
-		"Start it: grantd serve"+flag,
+		"Start it: "+start(p.envFile, flag),
 		"Then look: grantd doctor"+flag+"\nIt finds Rules, Hooks and Organizations that keep clients out, too; those a person has to change.",
 		"Forget the token: unset GRANTD_SETUP_TOKEN")
+}
+
+// start is the command that starts the daemon with an env file: of one that a
+// unit has, its service, for by hand it would get a ledger of its own.
+func start(envFile, flag string) string {
+	dir, name := filepath.Split(envFile)
+	name, isEnv := strings.CutSuffix(name, ".env")
+	switch {
+	case dir != "/etc/grantd/" || !isEnv || name == "":
+		return "grantd serve" + flag
+	case name == "grantd":
+		return "sudo systemctl restart grantd"
+	default:
+		return "sudo systemctl restart grantd@" + setup.ShellWord(name)
+	}
 }
 
 // print ends the conversation, or prints all of it as JSON.
