@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"grantd/internal/config"
 	"grantd/internal/daemon"
@@ -25,14 +27,19 @@ func (a *app) commands(ctx context.Context, stderr io.Writer, readOnly bool) (_ 
 	if at.socket != "" {
 		return newRemote(at.socket), func() {}, nil
 	}
-	return a.local(ctx, stderr, readOnly)
+	return a.local(ctx, stderr, readOnly, at.dirs)
 }
 
-// local opens the ledger and what is between it and Auth0.
-func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool) (api.Commands, func(), error) {
+// local opens the ledger, the first there is in dirs, and what is between it and
+// Auth0. With a new one beside that of a service that is stopped, its holds
+// would not hold.
+func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool, dirs []string) (api.Commands, func(), error) {
 	c, notices, err := config.Load(a.source())
 	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
+	}
+	if c.StateDir, err = ledgerDir(dirs); err != nil {
+		return nil, nil, err
 	}
 	log := logger(stderr, c.LogFormat, slog.LevelWarn)
 	for _, n := range notices {
@@ -56,6 +63,20 @@ func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool) (api.C
 			log.Error("close", "error", err)
 		}
 	}, nil
+}
+
+// ledgerDir is the first of dirs that has a ledger, or the first.
+func ledgerDir(dirs []string) (string, error) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, "grantd.db")
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			return dir, nil
+		case errors.Is(err, fs.ErrPermission):
+			return "", fmt.Errorf("the ledger %s is for its owner and root alone: try sudo, or name another directory by GRANTD_STATE_DIR", path)
+		}
+	}
+	return dirs[0], nil
 }
 
 // quieter is the level for commands that people watch: what there is to say of
