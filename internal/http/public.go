@@ -53,9 +53,14 @@ type PublicOptions struct {
 
 type public struct {
 	o        PublicOptions
-	gate     gate
+	gate     gate // of deliveries
+	looks    gate // of questions for health
 	refusals *refusals
 }
+
+// maxLooks is how many questions for health are answered at once. Each reads the
+// ledger, and over HTTP/2 a stranger may ask tens of thousands at a time.
+const maxLooks = 16
 
 func newPublic(o PublicOptions) *public {
 	if o.InFlight <= 0 {
@@ -73,11 +78,22 @@ func newPublic(o PublicOptions) *public {
 	if o.Proxies == nil {
 		o.Proxies = func() []netip.Prefix { return nil }
 	}
-	return &public{o: o, gate: make(gate, o.InFlight), refusals: &refusals{log: o.Logger, now: o.Now}}
+	return &public{o: o, gate: make(gate, o.InFlight), looks: make(gate, maxLooks), refusals: &refusals{log: o.Logger, now: o.Now}}
 }
 
 func (p *public) healthz(c echo.Context) error {
 	return c.String(nethttp.StatusOK, "ok\n")
+}
+
+// inTurn lets questions for health wait for each other.
+func (p *public) inTurn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !p.looks.enter(c.Request().Context(), p.o.MaxWait) {
+			return errUnavailable("Too many requests at once.", nil)
+		}
+		defer p.looks.leave()
+		return next(c)
+	}
 }
 
 // Readiness is the body of GET /readyz.

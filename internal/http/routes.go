@@ -17,8 +17,8 @@ func (p *public) routes() []route {
 	return []route{
 		post(p.o.WebhookPath, p.webhook),
 		get("/healthz", p.healthz),
-		get("/readyz", p.readyz),
-		get("/health/auth0", p.health),
+		get("/readyz", p.inTurn(p.readyz)),
+		get("/health/auth0", p.inTurn(p.health)),
 	}
 }
 
