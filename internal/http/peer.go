@@ -17,16 +17,16 @@ func peer(r *nethttp.Request, proxies []netip.Prefix) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := plainAddr(ap.Addr())
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-			break
-		}
-		before, ok := parseHop(strings.TrimSpace(hop))
+	isProxy := func(p netip.Prefix) bool { return p.Contains(addr) }
+	// From the end, and no further than there are proxies: it may be long.
+	hops := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	for hops != "" && slices.ContainsFunc(proxies, isProxy) {
+		i := strings.LastIndexByte(hops, ',')
+		before, ok := parseHop(strings.TrimSpace(hops[i+1:]))
 		if !ok {
 			break
 		}
-		addr = before
+		addr, hops = before, hops[:max(i, 0)]
 	}
 	return addr
 }

@@ -3,6 +3,7 @@ package http
 import (
 	nethttp "net/http"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,20 @@ func TestPeer(t *testing.T) {
 				t.Errorf("%s without proxies", got)
 			}
 		})
+	}
+}
+
+// TestLongHeadersCostNothing: a stranger chooses how long they are.
+func TestLongHeadersCostNothing(t *testing.T) {
+	r := &nethttp.Request{RemoteAddr: "203.0.113.9:1", Header: nethttp.Header{"X-Forwarded-For": {strings.Repeat(",", 16<<10)}}}
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	cost := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			peer(r, proxies)
+		}
+	})
+	if got := cost.AllocedBytesPerOp(); got > 100 {
+		t.Errorf("%d bytes", got)
 	}
 }
 
