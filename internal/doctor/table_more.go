@@ -145,7 +145,7 @@ func streamKinds() []Kind {
 			Found:  "The certificate at GRANTD_PUBLIC_URL is not trusted, expired or for another name.",
 			Breaks: "Auth0 delivers to publicly trusted certificates only: no delivery arrives.",
 			Fine:   "the public address has a trusted certificate",
-			Fix:    Fix{Command: `curl -v -X POST '{endpoint}'`, Setting: "a certificate by a public authority, with its intermediate certificates, at the proxy"},
+			Fix:    Fix{Command: `curl -v -X POST '{endpoint}'`, Setting: "a certificate by a public authority, with its intermediate certificates: at the proxy, or in GRANTD_TLS_CERT_FILE"},
 		},
 		{
 			Code: WebhookNotGrantd, Severity: Problem,
