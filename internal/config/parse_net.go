@@ -61,7 +61,7 @@ func isPort(s string) bool {
 // isLoopback reports whether only this machine can be meant by host.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 func parseBaseURL(raw string) (string, error) {

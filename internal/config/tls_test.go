@@ -63,6 +63,16 @@ func TestTLSRefuses(t *testing.T) {
 	}
 }
 
+// TestACMENeedsAnAuthorityToReachIt: however this machine alone is written.
+func TestACMENeedsAnAuthorityToReachIt(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:443", "127.0.0.2:443", "[::1]:443", "[::ffff:127.0.0.1]:443", "localhost:443", "LocalHost:443"} {
+		lines := failures(t, good("GRANTD_ACME_DOMAIN=grantd.example.com", "GRANTD_LISTEN="+listen), nil)
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], "GRANTD_ACME_DOMAIN: needs a listener") {
+			t.Errorf("%s: %q", listen, lines)
+		}
+	}
+}
+
 // TestTrustedProxies: addresses, networks, both families, and what a reload may
 // change.
 func TestTrustedProxies(t *testing.T) {
