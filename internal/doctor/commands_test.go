@@ -82,6 +82,7 @@ func (w *world) paste(t *testing.T, command string, environ ...string) error {
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", command)
 	cmd.Env = append([]string{
 		"PATH=" + dir + ":" + os.Getenv("PATH"), cliTenant + "=" + w.URL(), cliToken + "=" + w.PersonToken(),
+		"GORACE=atexit_sleep_ms=0", // the race detector's end takes a second else
 	}, environ...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
