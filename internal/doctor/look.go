@@ -235,7 +235,7 @@ func (f *Facts) reached() error {
 		switch {
 		case l.err == nil, ok && e.Reason == dcr.MissingScope:
 			return nil
-		case ok && e.Reason == dcr.Unauthorized:
+		case ok && (e.Reason == dcr.Unauthorized || e.Reason == dcr.TokenRefused): // the token at hand, and a new one
 			f.Refused = brief(l.err)
 		}
 		failed = l.err

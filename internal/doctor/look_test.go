@@ -52,6 +52,11 @@ func wrongs() []wrong {
 			})
 		}, "domain_not_a_tenant "+domain)),
 		{name: "credentials", alone: true, spoil: func(t *testing.T, w *world) { w.connect(t, "s3cret-mistyped") }, want: []string{"credentials_refused " + own}},
+		{name: "credentials that worked before", alone: true, spoil: func(t *testing.T, w *world) {
+			w.report(t)
+			w.SetSecret(own, "s3cret-of-tomorrow")
+			w.RevokeTokens()
+		}, want: []string{"credentials_refused " + own}},
 		plain("scope missing", func(w *world) {
 			w.SetScopes(own, append(slices.DeleteFunc(allScopes(), func(s string) bool { return s == "update:client_grants" }), "read:users", "read:client_keys")...)
 		}, "management_scope_harmful read:client_keys", "management_scope_missing update:client_grants", "management_scope_unneeded read:users"),
