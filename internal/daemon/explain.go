@@ -43,7 +43,7 @@ func (e *Engine) Explain(ctx context.Context, id string) (explain.Story, error) 
 	look.rest()
 	f.Live = look.live
 	e.readDenials(ctx, &f)
-	if f.Live.Client != nil || f.Live.Missing { // else Auth0 does not answer
+	if f.Live.Client != nil || f.Live.Missing || forbidden(f.Live.Problems) { // else Auth0 does not answer
 		f.Findings = e.tenantFindings(ctx)
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -51,6 +51,11 @@ func (e *Engine) Explain(ctx context.Context, id string) (explain.Story, error) 
 	}
 	f.Now = time.Now()
 	return explain.Tell(f), nil
+}
+
+// forbidden reports whether Auth0 answered that a scope is missing.
+func forbidden(problems []explain.Problem) bool {
+	return slices.ContainsFunc(problems, func(p explain.Problem) bool { return p.Reason == dcr.MissingScope })
 }
 
 // tenantFindings is what is wrong with the tenant as a whole. Where it cannot be

@@ -119,6 +119,11 @@ func TestExplainNamesTheCause(t *testing.T) {
 			refusedLogin(t, tenant, login(id))
 			return id
 		}, explain.CallbackRefused, explain.Person, `callback "https://evil.example/cb" (1 of 1)`},
+		"a scope that was taken away": {func(_ *testing.T, tenant *tenantsim.Tenant, _ string) string {
+			tenant.SetScopes("grantd", "read:logs")
+			tenant.RevokeTokens()
+			return ""
+		}, explain.ScopeMissing, explain.Person, "The tenant (management_scope_missing): grantd's application lacks read:clients"},
 		"first-party": {func(t *testing.T, tenant *tenantsim.Tenant, _ string) string {
 			return tenant.AddClient(tenantsim.Client{FirstParty: true}).ID
 		}, explain.Refused, explain.Nobody, "first-party"},

@@ -141,8 +141,8 @@ func (t *teller) troubled() {
 		switch {
 		case p.What == LogSearch, p.Reason == dcr.Timeout && t.f.Live.answered():
 			continue
-		case t.rec.Phase == dcr.Ready && !t.f.Live.answered():
-			continue // nothing is known to be missing; the summary says so
+		case t.readyUnasked() && p.Reason != dcr.TokenRefused && p.Reason != dcr.MissingScope:
+			continue // nothing is known to be missing, and it will pass; the summary says so
 		}
 		t.failing(p.Reason, fmt.Sprintf("Just now, asked for %s: %s", p.What, p.Message))
 	}
@@ -176,7 +176,14 @@ func (t *teller) failing(r dcr.Reason, evidence string) {
 	if code != "" {
 		t.add(t.diagnose(code, evidence))
 	}
+	if code == ScopeMissing || code == LimitReached {
+		t.findings(code) // with the fix that knows the tenant
+	}
 }
+
+// readyUnasked reports whether the client was ready, and Auth0 could not be asked
+// whether it still is.
+func (t *teller) readyUnasked() bool { return t.rec.Phase == dcr.Ready && !t.f.Live.answered() }
 
 // lacking tells what of the three conditions does not hold.
 func (t *teller) lacking() {

@@ -105,6 +105,8 @@ func (t *teller) verdictText() string {
 			return upper(c.Text) + "."
 		case c.Who == Nobody:
 			return upper(c.Text) + "."
+		case t.readyUnasked():
+			return "By the ledger it has everything it needs to log in, but " + c.Text + "."
 		case partial(c.Code):
 			return "Logins may work, but not as they should: " + c.Text + "."
 		case c.Who == Grantd, c.Code == NoDaemon:

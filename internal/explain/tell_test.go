@@ -72,6 +72,11 @@ func TestVerdicts(t *testing.T) {
 			f.Holds = []dcr.Hold{{Scope: dcr.HoldAll, Reason: dcr.Held, Until: noon()}}
 		}), "Logins fail for now: it has no grant for the API, so Auth0 refuses it before any login.", explain.Grantd, "grantd makes what is missing: grant, at its next sweep", 1},
 		"ready, Auth0 does not answer": {unanswered, "By the ledger it has everything it needs to log in. Auth0 did not answer just now, so this is what the ledger knows.", explain.Nobody, "Nothing.", 0},
+		"ready, and the token is refused": {all(unanswered, func(f *explain.Facts) { f.Live.Problems[0].Reason = dcr.TokenRefused }),
+			"By the ledger it has everything it needs to log in, but Auth0 refuses grantd a Management API token", explain.Person, "Correct MGMT_CLIENT_ID", 1},
+		"ready, and a scope is missing": {all(unanswered, finding(doctor.ScopeMissing, "", doctor.Fix{Dashboard: "tick read:clients", Command: "auth0 api patch"}),
+			func(f *explain.Facts) { f.Live.Problems[0].Reason = dcr.MissingScope }),
+			"By the ledger it has everything it needs to log in, but grantd's own application lacks", explain.Person, "tick read:clients", 1},
 		"blocked, Auth0 does not answer": {all(unanswered, phase(dcr.Blocked, dcr.ConnectionNotDomainLevel, "promote it"), func(f *explain.Facts) {
 			f.Record.Conditions.Connected = dcr.Condition{Reason: dcr.ConnectionNotDomainLevel, Message: "not one", Since: noon()}
 			f.Record.NextAttemptAt = noon().Add(time.Minute)
