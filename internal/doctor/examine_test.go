@@ -284,26 +284,6 @@ func TestCommandsAreQuoted(t *testing.T) {
 	}
 }
 
-// A client's failed logins are explained by what concerns its mode.
-func TestRelevant(t *testing.T) {
-	f := healthy()
-	f.Rules, f.API.Value.SigningAlg = got([]string{"r"}), "HS256"
-	f.Granted, f.ClientCount.Value = append(f.Granted, "read:users"), 10
-	all := doctor.Examine(f)
-	for mode, want := range map[dcr.SecurityMode][]doctor.Code{
-		dcr.Strict:     {doctor.APISigningAlg, doctor.RulesActive},
-		dcr.Permissive: {doctor.APISigningAlg},
-	} {
-		var codes []doctor.Code
-		for _, one := range doctor.Relevant(all, mode) {
-			codes = append(codes, one.Code)
-		}
-		if !slices.Equal(codes, want) {
-			t.Errorf("%s: %q, want %q", mode, codes, want)
-		}
-	}
-}
-
 func TestPageUpToDate(t *testing.T) {
 	doctest.UpToDate(t, "docs/doctor.md", *update, doctor.WritePage)
 }

@@ -44,17 +44,3 @@ func Diagnose(f Facts) Report {
 func (r Report) Problems() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Problem })
 }
-
-// Relevant are the findings that can be why people cannot log in with a client
-// of that mode, or get less than they should. Those about another client are not
-// among them.
-func Relevant(findings []Finding, mode dcr.SecurityMode) []Finding {
-	var out []Finding
-	for _, f := range findings {
-		k := kindOf(f.Code)
-		if k.Login && (f.Mode == "" || f.Mode == mode) {
-			out = append(out, f)
-		}
-	}
-	return out
-}

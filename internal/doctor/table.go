@@ -10,14 +10,11 @@ import (
 type Kind struct {
 	Code     Code
 	Severity Severity
-	Found    string // what was found, in general
-	Breaks   string // what of it a user or the operator sees
-	Fine     string // what to say where it was looked at and not found
-	Fix      Fix    // with {names} for what depends on the tenant
-	// Login: it can be why people cannot log in with a client, or get less than
-	// they should.
-	Login bool
-	Mode  dcr.SecurityMode // of the clients it concerns; empty is all
+	Found    string           // what was found, in general
+	Breaks   string           // what of it a user or the operator sees
+	Fine     string           // what to say where it was looked at and not found
+	Fix      Fix              // with {names} for what depends on the tenant
+	Mode     dcr.SecurityMode // of the clients it concerns; empty is all
 }
 
 // Kinds are all kinds of finding, in the order of finding.go.
@@ -111,7 +108,7 @@ func accessKinds() []Kind {
 func apiKinds() []Kind {
 	return []Kind{
 		{
-			Code: APIMissing, Severity: Problem, Login: true,
+			Code: APIMissing, Severity: Problem,
 			Found:  "The tenant has no API with the identifier OAUTH_AUDIENCE. It is compared byte for byte; a slash at the end counts.",
 			Breaks: "Every login ends with: Service not found.",
 			Fine:   "the API exists",
@@ -122,28 +119,28 @@ func apiKinds() []Kind {
 			},
 		},
 		{
-			Code: APISigningAlg, Severity: Problem, Login: true,
+			Code: APISigningAlg, Severity: Problem,
 			Found:  "The API's tokens are not signed with RS256.",
 			Breaks: "Logins work, and then the gateway refuses each token: it cannot check them with the tenant's public keys.",
 			Fine:   "the API signs with RS256",
 			Fix:    Fix{Dashboard: theAPI + " → Settings → Token Settings → JSON Web Token Signing Algorithm: RS256", Command: `auth0 api patch "resource-servers/{api_id}" --data '{"signing_alg":"RS256"}'`},
 		},
 		{
-			Code: APIDeniesUsers, Severity: Problem, Login: true,
+			Code: APIDeniesUsers, Severity: Problem,
 			Found:  "The API's access policy for users is deny_all.",
 			Breaks: "Nobody gets a token for it, whatever grants there are: the login ends on an error page of Auth0.",
 			Fine:   "the API lets users in",
 			Fix:    Fix{Dashboard: theAPI + " → Settings → Application Access Policy → User Access: Allow via client grant", Command: `auth0 api patch "resource-servers/{api_id}" --data '{"subject_type_authorization":{"user":{"policy":"require_client_grant"}}}'`},
 		},
 		{
-			Code: APINoOfflineAccess, Severity: Warning, Login: true,
+			Code: APINoOfflineAccess, Severity: Warning,
 			Found:  "The API does not allow offline access.",
 			Breaks: "Clients get no refresh token: people have to log in again whenever the access token expires.",
 			Fine:   "the API allows refresh tokens",
 			Fix:    Fix{Dashboard: theAPI + " → Settings → Access Settings → Allow Offline Access", Command: `auth0 api patch "resource-servers/{api_id}" --data '{"allow_offline_access":true}'`},
 		},
 		{
-			Code: APIScopeUndefined, Severity: Problem, Login: true,
+			Code: APIScopeUndefined, Severity: Problem,
 			Found:  "The API does not define scopes that shall be granted.",
 			Breaks: "They cannot be granted: the tools that ask for them stay hidden or fail.",
 			Fine:   "the API defines every scope",
@@ -154,14 +151,14 @@ func apiKinds() []Kind {
 			},
 		},
 		{
-			Code: GatewayUnreachable, Severity: Problem, Login: true,
+			Code: GatewayUnreachable, Severity: Problem,
 			Found:  "The gateway's protected-resource metadata at TOOL_SCOPES_URL cannot be read.",
 			Breaks: "Clients do not find the tenant by it, and new scopes are not seen. What it said last stays in force; as long as it never said any, nothing is granted.",
 			Fine:   "the gateway's metadata can be read",
 			Fix:    Fix{Command: "curl -i \"$TOOL_SCOPES_URL\"", Setting: "TOOL_SCOPES_URL"},
 		},
 		{
-			Code: GatewayResourceDiff, Severity: Problem, Login: true,
+			Code: GatewayResourceDiff, Severity: Problem,
 			Found:  "The resource in the gateway's protected-resource metadata is not OAUTH_AUDIENCE, byte for byte; a slash at the end counts.",
 			Breaks: "Clients ask for a token for the wrong API, and the login ends with: Service not found. grantd takes no scopes from that document, and grants nothing as long as it never did.",
 			Fine:   "the gateway's resource is the API's identifier",
@@ -173,21 +170,21 @@ func apiKinds() []Kind {
 func connectionKinds() []Kind {
 	return []Kind{
 		{
-			Code: ConnectionMissing, Severity: Problem, Login: true,
+			Code: ConnectionMissing, Severity: Problem,
 			Found:  "The tenant has no connection of that name.",
 			Breaks: "Nobody can log in with it, and every client stays blocked.",
 			Fine:   "every connection exists",
 			Fix:    Fix{Dashboard: "Authentication shows the connections' names; they are compared letter by letter", Command: `auth0 api get "connections?fields=name,strategy"`, Setting: "GOOGLE_CONNECTION_NAME"},
 		},
 		{
-			Code: ConnectionInactive, Severity: Problem, Login: true,
+			Code: ConnectionInactive, Severity: Problem,
 			Found:  "The connection is switched off for authentication.",
 			Breaks: "Nobody can log in with it.",
 			Fine:   "every connection is active",
 			Fix:    Fix{Dashboard: "Authentication → {connection} → Purpose: Authentication", Command: `auth0 api patch "connections/{connection_id}" --data '{"authentication":{"active":true}}'`},
 		},
 		{
-			Code: ConnectionNotDomainLevel, Severity: Problem, Login: true, Mode: dcr.Strict,
+			Code: ConnectionNotDomainLevel, Severity: Problem, Mode: dcr.Strict,
 			Found:  "The connection is not domain-level, and clients that register are strict.",
 			Breaks: "The login page of a strict client does not offer it: no connections enabled for the client.",
 			Fine:   "every connection is open to strict clients",
