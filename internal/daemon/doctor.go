@@ -66,6 +66,13 @@ func (e *Engine) doctorOptions(ctx context.Context) (doctor.Options, error) {
 		PublicURL: c.PublicURL, WebhookPath: c.WebhookPath, Plan: string(c.TenantPlan),
 		Burst: func() int { return e.budget.Snapshot().Burst },
 	}
+	if e.serving {
+		feeds, err := e.ledger.Feeds(ctx)
+		if err != nil {
+			return o, err
+		}
+		o.DeliveredAt = feeds[dcr.FeedWebhook].LastDeliveryAt
+	}
 	for _, s := range []config.Secret{c.WebhookSecret, c.WebhookSecretPrevious} {
 		if s.Reveal() != "" {
 			o.Secrets = append(o.Secrets, sha256.Sum256([]byte(s.Reveal())))

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -109,4 +110,30 @@ func TestDoctorKnowsTheConfiguration(t *testing.T) {
 			t.Errorf("%+v", r.Capacity)
 		}
 	}
+}
+
+// A daemon that takes deliveries is reached, though it does not reach itself; a
+// command without a daemon knows of none.
+func TestDoctorKnowsOfDeliveries(t *testing.T) {
+	tenant, o := setup(t)
+	wholesome(tenant)
+	c := *o.Config
+	c.PublicURL = "https://127.0.0.1:1"
+	o.Config = &c
+	d, stop := run(t, o)
+	defer stop()
+	found := func(e interface {
+		Doctor(context.Context) (doctor.Report, error)
+	}, code doctor.Code) {
+		t.Helper()
+		r, err := e.Doctor(t.Context())
+		if err != nil || !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Code == code }) {
+			t.Errorf("no %s among %+v, %v", code, r.Findings, err)
+		}
+	}
+	found(d, doctor.WebhookUnreached)
+	post(t, d, `[{"log_id":"1","data":{"type":"s","date":"2026-11-25T12:00:00.000Z","log_id":"1"}}]`)
+	found(d, doctor.NotLooked)
+	stop()
+	found(engine(t, o), doctor.WebhookUnreached)
 }

@@ -16,6 +16,8 @@ const (
 	registrations, denials = "management.success", "auth.login.fail"
 	// soon is how long before its end a certificate is to be renewed.
 	soon = 14 * 24 * time.Hour
+	// lately is how long ago a delivery shows that others reach the public address.
+	lately = time.Hour
 )
 
 func (x *examination) stream() {
@@ -118,6 +120,11 @@ func (x *examination) webhook() {
 		if left := w.Expires.Sub(f.CheckedAt); left < soon {
 			x.found(WebhookCertExpiry, "", fmt.Sprintf("The certificate at %s expires on %s.", f.PublicURL, w.Expires.UTC().Format("2006-01-02 15:04 UTC")))
 		}
+	}
+	if at := f.DeliveredAt; w.Unreached != "" && !at.IsZero() && f.CheckedAt.Sub(at) < lately {
+		x.unknown("the public address", fmt.Sprintf("%s cannot be reached from here: %s. Auth0 can: its last delivery came %s.",
+			f.PublicURL, stripped(w.Unreached), at.UTC().Format("2006-01-02 15:04 UTC")), nil)
+		return
 	}
 	if w.Unreached != "" {
 		x.found(WebhookUnreached, "", fmt.Sprintf("%s cannot be reached from here: %s.", f.PublicURL, stripped(w.Unreached)))

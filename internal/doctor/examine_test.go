@@ -158,6 +158,18 @@ func TestScopesPartlyKnown(t *testing.T) {
 	}
 }
 
+// A machine may not reach its own public address though everybody else does.
+func TestDeliveriesArrive(t *testing.T) {
+	for ago, want := range map[time.Duration]doctor.Code{59 * time.Minute: doctor.NotLooked, time.Hour: doctor.WebhookUnreached} {
+		f := healthy()
+		f.Webhook, f.DeliveredAt = doctor.Webhook{Asked: true, Unreached: "no route to host"}, f.CheckedAt.Add(-ago)
+		r := doctor.Diagnose(f)
+		if len(r.Findings) != 1 || r.Findings[0].Code != want || slices.Contains(r.Fine, "the public address answers") {
+			t.Errorf("%v ago: %+v", ago, r)
+		}
+	}
+}
+
 // What is no defect is not found to be one.
 func TestNothingToFind(t *testing.T) {
 	tests := map[string]func(*doctor.Facts){

@@ -30,6 +30,9 @@ type Options struct {
 
 	PublicURL   string // without a slash at the end; empty: not known
 	WebhookPath string
+	// DeliveredAt is when the daemon that is asked last took a delivery of the log
+	// stream's; zero: it did not, or none is asked.
+	DeliveredAt time.Time
 	// Secrets are SHA-256 sums of those that the webhook takes.
 	Secrets [][sha256.Size]byte
 
