@@ -99,7 +99,7 @@ var errNoAnswer = errors.New("nobody answers on standard input: --yes does every
 func (p *preparation) one(ctx context.Context, d setup.Doer, a setup.Action, declined map[setup.Kind]bool) (outcome, error) {
 	switch a.Status {
 	case setup.Is:
-		fmt.Fprintln(p.talk, p.paint(good, "is so  ")+printable(cut(a.Title, 300)))
+		p.title("is so  ", good, a)
 		return setupIs, nil
 	case setup.Person:
 		p.show(a)
@@ -162,12 +162,7 @@ func (p *preparation) show(a setup.Action) {
 		head, look = "you    ", notice
 	}
 	fmt.Fprintln(p.talk)
-	for i, line := range wrap(printable(cut(a.Title, 2000)), width-len(head)) {
-		if i > 0 {
-			head = strings.Repeat(" ", len(head))
-		}
-		fmt.Fprintln(p.talk, p.paint(look, head+line))
-	}
+	p.title(head, look, a)
 	p.words(a.Why, plain)
 	p.words(a.Opens, notice)
 	for _, c := range a.Calls {
@@ -184,6 +179,16 @@ func (p *preparation) show(a setup.Action) {
 	}
 	if a.Command != "" {
 		fmt.Fprintln(p.talk, "    "+printable(a.Command)) // one line: it is to be pasted
+	}
+}
+
+// title is what an action is, after head.
+func (p *preparation) title(head string, look style, a setup.Action) {
+	for i, line := range wrap(printable(cut(a.Title, 2000)), width-len(head)) {
+		if i > 0 {
+			head = strings.Repeat(" ", len(head))
+		}
+		fmt.Fprintln(p.talk, p.paint(look, head+line))
 	}
 }
 

@@ -201,7 +201,7 @@ func (s State) domainLevel(c *dcr.Connection) Action {
 	case c.DomainLevel:
 		return a
 	case s.permissive() && !s.DomainLevel:
-		a.Title = "Connection " + c.Name + " need not be domain-level: clients that register are permissive, and grantd enables it for each"
+		a.Title = "Connection " + c.Name + " can stay as it is: clients that register are permissive, and grantd enables it for each. Auth0 does not document that this suffices; if a login fails, grantd explain says so"
 		return a
 	}
 	id := c.ID
