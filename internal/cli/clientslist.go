@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +59,7 @@ func (a *app) listClients(cmd *cobra.Command, s selection) error {
 	defer ledger.Close()
 	out := cmd.OutOrStdout()
 	if a.json {
-		return collect(cmd.Context(), ledger, &s, true, &jsonSink{w: out})
+		return collect(cmd.Context(), ledger, &s, true, newJSONSink(out))
 	}
 	return collect(cmd.Context(), ledger, &s, false, &textSink{w: out, p: a.color(out), s: &s})
 }
@@ -150,34 +149,14 @@ func eachClient(ctx context.Context, ledger ledgerReader, s *selection, visit fu
 	}
 }
 
-// jsonSink prints a ClientList as printJSON would, without having it all.
-type jsonSink struct {
-	w io.Writer
-	n int
-}
+// jsonSink prints a ClientList.
+type jsonSink struct{ jsonList }
 
-func (j *jsonSink) add(l listed) error {
-	sep := ","
-	if j.n == 0 {
-		sep = "{\n  \"schema\": 1,\n  \"clients\": ["
-	}
-	j.n++
-	var b strings.Builder
-	if err := printJSON(&b, l.full); err != nil {
-		return err
-	}
-	text := strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\n", "\n    ")
-	_, err := io.WriteString(j.w, sep+"\n    "+text)
-	return err
-}
+func newJSONSink(w io.Writer) *jsonSink { return &jsonSink{jsonList{w: w, name: "clients"}} }
 
-func (j *jsonSink) end(next string, _ bool) error {
-	if j.n == 0 {
-		return printJSON(j.w, api.ClientList{Schema: 1, Clients: []api.Client{}})
-	}
-	_, err := fmt.Fprintf(j.w, "\n  ],\n  \"next\": %q\n}\n", next) // a client id, or nothing
-	return err
-}
+func (j *jsonSink) add(l listed) error { return j.item(l.full) }
+
+func (j *jsonSink) end(next string, _ bool) error { return j.close(next) }
 
 // textSink prints a table, in parts that become wider if need be.
 type textSink struct {

@@ -141,7 +141,7 @@ func TestListJSON(t *testing.T) {
 		m := &many{n: n}
 		var got, want bytes.Buffer
 		s := selection{}
-		if err := collect(t.Context(), m, &s, true, &jsonSink{w: &got}); err != nil {
+		if err := collect(t.Context(), m, &s, true, newJSONSink(&got)); err != nil {
 			t.Fatal(err)
 		}
 		list := api.ClientList{Schema: 1, Clients: []api.Client{}}

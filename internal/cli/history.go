@@ -58,7 +58,7 @@ Exit codes: 0 shown, also when there is nothing; 1 failed; 2 wrong usage.`,
 				if err != nil {
 					return misuse(cmd, err)
 				}
-				q.from = time.Now().Add(-age)
+				q.from, q.newer = time.Now().Add(-age), newer
 			}
 			return a.showHistory(cmd, q)
 		},
@@ -83,6 +83,7 @@ type journalQuery struct {
 	after string
 	steps []string  // empty: every one
 	from  time.Time // zero: from the beginning
+	newer string    // from, as it was asked for
 }
 
 func (q journalQuery) all() bool { return len(q.steps) == 0 && q.from.IsZero() }
@@ -93,85 +94,133 @@ func (a *app) showHistory(cmd *cobra.Command, q journalQuery) error {
 		return err
 	}
 	defer ledger.Close()
-	list, err := readJournal(cmd.Context(), ledger, q)
-	if err != nil {
-		return err
-	}
 	out := cmd.OutOrStdout()
-	switch {
-	case a.json:
-		return printJSON(out, list)
-	case len(list.Entries) > 0:
-		return printJournal(out, a.color(out), list, q)
-	case !q.all():
-		_, err = fmt.Fprintln(out, "The journal has no such entry.")
-	case q.after != "":
-		_, err = fmt.Fprintln(out, "There is nothing older.")
-	case q.id != "":
-		_, err = fmt.Fprintf(out, "The journal has nothing of %s.\n", q.id)
-	default:
-		_, err = fmt.Fprintln(out, "grantd has changed nothing yet.")
+	if a.json {
+		return readJournal(cmd.Context(), ledger, q, &journalJSON{jsonList{w: out, name: "entries"}})
 	}
-	return err
+	return readJournal(cmd.Context(), ledger, q, &journalText{w: out, p: a.color(out), q: q})
 }
 
-// readJournal reads up to as many entries as are wanted.
-func readJournal(ctx context.Context, ledger ledgerReader, q journalQuery) (api.JournalList, error) {
-	list := api.JournalList{Schema: 1, Entries: []api.JournalEntry{}, Next: q.after}
-	for {
+// journalSink takes entries of the journal, one after another: there may be
+// very many.
+type journalSink interface {
+	add(e api.JournalEntry) error
+	// end is told where the journal goes on; empty: nowhere.
+	end(next string) error
+}
+
+// readJournal gives up to as many entries as are wanted to the sink, as they
+// come.
+func readJournal(ctx context.Context, ledger ledgerReader, q journalQuery, to journalSink) error {
+	for read, next := 0, q.after; ; {
 		n := pageSize
 		if q.limit > 0 && q.all() {
-			n = min(n, q.limit-len(list.Entries))
+			n = min(n, q.limit-read)
 		}
-		page, err := ledger.Journal(ctx, q.id, n, list.Next)
+		page, err := ledger.Journal(ctx, q.id, n, next)
 		if err != nil {
-			return list, err
+			return err
 		}
-		list.Next = page.Next
+		next = page.Next
 		for i, e := range page.Entries {
 			if e.At.Before(q.from) { // and so are those that follow
-				list.Next = ""
-				return list, nil
+				return to.end("")
 			}
 			if len(q.steps) > 0 && !slices.Contains(q.steps, string(e.Step)) {
 				continue
 			}
-			list.Entries = append(list.Entries, e)
-			if q.limit > 0 && len(list.Entries) >= q.limit {
+			if err := to.add(e); err != nil {
+				return err
+			}
+			if read++; q.limit > 0 && read >= q.limit {
 				if i < len(page.Entries)-1 {
-					list.Next = strconv.FormatUint(e.Seq, 10)
+					next = strconv.FormatUint(e.Seq, 10)
 				}
-				return list, nil
+				return to.end(next)
 			}
 		}
-		if list.Next == "" {
-			return list, nil
+		if next == "" {
+			return to.end("")
 		}
 	}
 }
 
-func printJournal(w io.Writer, p painter, list api.JournalList, q journalQuery) error {
-	rows := [][]cell{{{"ENTRY", faint}, {"TIME", faint}, {"CLIENT", faint}, {"STEP", faint}, {"CAUSE", faint}, {"CHANGE", faint}}}
-	for _, e := range list.Entries {
-		rows = append(rows, []cell{
-			{strconv.FormatUint(e.Seq, 10), strong}, {stamp(e.At.Time), plain}, {dash(printable(cut(e.ClientID, 128))), plain},
-			{printable(cut(string(e.Step), 40)), plain}, {printable(cut(because(e.Cause), 300)), plain}, {changed(e), plain},
-		})
+// journalJSON prints a JournalList.
+type journalJSON struct{ jsonList }
+
+func (j *journalJSON) add(e api.JournalEntry) error { return j.item(e) }
+func (j *journalJSON) end(next string) error        { return j.close(next) }
+
+// journalText prints a table, in parts that become wider if need be.
+type journalText struct {
+	w      io.Writer
+	p      painter
+	q      journalQuery
+	rows   [][]cell
+	widths []int
+	n      int
+}
+
+func (t *journalText) add(e api.JournalEntry) error {
+	if t.n == 0 {
+		t.rows = append(t.rows, []cell{{"ENTRY", faint}, {"TIME", faint}, {"CLIENT", faint}, {"STEP", faint}, {"CAUSE", faint}, {"CHANGE", faint}})
 	}
-	if err := printTable(w, p, rows); err != nil {
+	t.n++
+	t.rows = append(t.rows, []cell{
+		{strconv.FormatUint(e.Seq, 10), strong}, {stamp(e.At.Time), plain}, {dash(printable(cut(e.ClientID, 128))), plain},
+		{printable(cut(string(e.Step), 40)), plain}, {printable(cut(because(e.Cause), 300)), plain}, {changed(e), plain},
+	})
+	if len(t.rows) < pageSize {
+		return nil
+	}
+	return t.flush()
+}
+
+func (t *journalText) flush() (err error) {
+	t.widths, err = printRows(t.w, t.p, t.rows, t.widths)
+	t.rows = t.rows[:0]
+	return err
+}
+
+func (t *journalText) end(next string) error {
+	if t.n == 0 {
+		_, err := fmt.Fprintln(t.w, t.q.nothing())
 		return err
 	}
-	if list.Next != "" {
-		more := "grantd history"
-		if q.id != "" {
-			more += " " + q.id
-		}
-		if len(q.steps) > 0 {
-			more += " --step " + strings.Join(q.steps, ",")
-		}
-		fmt.Fprintf(w, "\nThese are the newest %d; older ones: %s --after %s\n", len(list.Entries), more, printable(list.Next))
+	err := t.flush()
+	if err == nil && next != "" {
+		_, err = fmt.Fprintf(t.w, "\nThese are the newest %d; older ones: %s --after %s\n", t.n, t.q.command(), printable(next))
 	}
-	return nil
+	return err
+}
+
+// nothing says that there is no such entry.
+func (q journalQuery) nothing() string {
+	switch {
+	case !q.all():
+		return "The journal has no such entry."
+	case q.after != "":
+		return "There is nothing older."
+	case q.id != "":
+		return "The journal has nothing of " + q.id + "."
+	default:
+		return "grantd has changed nothing yet."
+	}
+}
+
+// command asks for the same entries.
+func (q journalQuery) command() string {
+	c := "grantd history"
+	if q.id != "" {
+		c += " " + q.id
+	}
+	if len(q.steps) > 0 {
+		c += " --step " + strings.Join(q.steps, ",")
+	}
+	if q.newer != "" {
+		c += " --newer-than " + q.newer
+	}
+	return c
 }
 
 // changed says in words what an entry changed.
