@@ -202,7 +202,7 @@ func (t *textSink) end(_ string, more bool) error {
 		return err
 	}
 	if t.blocked {
-		fmt.Fprintln(t.w, "\nBlocked clients need you: grantd clients show CLIENT says what to do.")
+		fmt.Fprintln(t.w, "\nBlocked clients need you: grantd clients show CLIENT_ID says what to do.")
 	}
 	if more {
 		fmt.Fprintf(t.w, "\nThese are the first %d; --limit 0 lists all.\n", t.n)

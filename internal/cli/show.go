@@ -15,10 +15,14 @@ import (
 
 func (a *app) clientsShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show CLIENT",
+		Use:   "show CLIENT_ID",
 		Short: "Show one client: what it has, what it lacks, and what to do",
 		Long: `Show one client by its client id: what it has of the three things it needs to
-log in, what it lacks and what to do about it, and its times.`,
+log in, what it lacks and what to do about it, and its times. "grantd explain"
+also asks Auth0, and tells of failed logins.
+
+Exit codes: 0 shown, whatever its phase; 1 failed, or no such client; 2 wrong
+usage.`,
 		Example: "  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM\n  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM --json",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
