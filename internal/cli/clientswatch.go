@@ -77,9 +77,10 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// screen reports whether w can be drawn anew, as a person wants it.
+// screen reports whether w can be drawn anew, which has nothing to do with
+// colours.
 func (a *app) screen(w io.Writer) bool {
-	return bool(a.color(w)) && !slices.Contains(a.process.Environ, "TERM=dumb")
+	return terminal(w) && !slices.Contains(a.process.Environ, "TERM=dumb")
 }
 
 // watchScreen draws now and with every tick, until the stream of events ends:
