@@ -88,7 +88,9 @@ var errNotThere = errors.New("the daemon has no such thing")
 
 // ask makes a request that is answered at once.
 func (r remote) ask(ctx context.Context, method, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://grantd"+path, nil)
+	waiting, cancel := context.WithTimeout(ctx, r.wait)
+	defer cancel()
+	req, err := http.NewRequestWithContext(waiting, method, "http://grantd"+path, nil)
 	if err != nil {
 		return err
 	}
@@ -98,6 +100,8 @@ func (r remote) ask(ctx context.Context, method, path string, v any) error {
 		return errJustStopped
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case waiting.Err() != nil:
+		return errStuck
 	case err != nil:
 		return fmt.Errorf("ask the daemon: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 
 	"grantd/internal/config"
 	"grantd/internal/dcr"
@@ -178,7 +177,7 @@ type socketReader struct{ http *http.Client }
 
 func newSocketReader(path string) socketReader {
 	return socketReader{&http.Client{
-		Timeout: 30 * time.Second,
+		Timeout: answerWithin,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}},
@@ -213,6 +212,9 @@ func (s socketReader) get(ctx context.Context, path string, v any) error {
 	resp, err := s.http.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return errJustStopped
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok && e.Timeout() && ctx.Err() == nil {
+		return errStuck
 	}
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)

@@ -10,19 +10,29 @@ import (
 	"net/http"
 	"net/url"
 	"syscall"
+	"time"
 
 	api "grantd/internal/http"
 )
 
 // remote gives commands to the running daemon over its control socket.
-type remote struct{ http *http.Client }
+type remote struct {
+	http *http.Client
+	wait time.Duration // for what is answered at once
+}
+
+// answerWithin is how long a daemon may take for what costs no call to Auth0.
+const answerWithin = 30 * time.Second
 
 func newRemote(path string) remote {
 	// Without a timeout: a command takes as long as Auth0's rate limit makes it.
 	return remote{&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
-	}}}}
+	}}}, answerWithin}
 }
+
+// errStuck: whoever holds the socket takes requests and does nothing.
+var errStuck = errors.New("the daemon takes the request and does not answer; it may still do it. See systemctl status grantd, and if it is stuck, restart it")
 
 // Plan implements api.Commands.
 func (r remote) Plan(ctx context.Context, progress func(api.Progress)) (api.Plan, error) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	api "grantd/internal/http"
 )
@@ -32,6 +33,28 @@ func answering(t *testing.T, answer http.HandlerFunc) remote {
 		}
 	})
 	return r
+}
+
+// A daemon that is stuck does not make a person wait for ever, who is told what
+// to do.
+func TestStuckDaemon(t *testing.T) {
+	r := answering(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+	r.wait = 10 * time.Millisecond
+	if _, err := r.Hold(t.Context(), api.HoldRequest{}); !errors.Is(err, errStuck) {
+		t.Errorf("hold: %v", err)
+	}
+	s := socketReader{&http.Client{Transport: r.http.Transport, Timeout: r.wait}}
+	if _, err := s.Holds(t.Context()); !errors.Is(err, errStuck) {
+		t.Errorf("list: %v", err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if _, err := r.Hold(ctx, api.HoldRequest{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err := s.Holds(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
 }
 
 func TestRemote(t *testing.T) {
