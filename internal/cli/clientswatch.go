@@ -43,7 +43,7 @@ func (a *app) watchClients(cmd *cobra.Command, s selection) error {
 	if at.socket == "" {
 		return errWatchNeedsDaemon
 	}
-	events, err := openEvents(ctx, at.socket)
+	events, err := openEvents(ctx, at.socket, answerWithin)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -145,9 +145,10 @@ func (a *app) changePrinter(w io.Writer) func(api.Client) error {
 	}
 }
 
-// openEvents opens the daemon's stream of events. They flow when it returns.
-func openEvents(ctx context.Context, socket string) (io.ReadCloser, error) {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+// openEvents opens the daemon's stream of events, which has to begin within some
+// time. They flow when it returns.
+func openEvents(ctx context.Context, socket string, within time.Duration) (io.ReadCloser, error) {
+	transport := &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: within, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://grantd/api/v1/events", nil)
@@ -155,6 +156,9 @@ func openEvents(ctx context.Context, socket string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	resp, err := transport.RoundTrip(req)
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && ctx.Err() == nil {
+		return nil, errStuck
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}

@@ -16,7 +16,11 @@ import (
 // answering is a daemon that answers as it is told.
 func answering(t *testing.T, answer http.HandlerFunc) remote {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
+	return answeringAt(t, filepath.Join(t.TempDir(), "s"), answer)
+}
+
+func answeringAt(t *testing.T, path string, answer http.HandlerFunc) remote {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +42,8 @@ func answering(t *testing.T, answer http.HandlerFunc) remote {
 // A daemon that is stuck does not make a person wait for ever, who is told what
 // to do.
 func TestStuckDaemon(t *testing.T) {
-	r := answering(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+	path := filepath.Join(t.TempDir(), "s")
+	r := answeringAt(t, path, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
 	r.wait = 10 * time.Millisecond
 	if _, err := r.Hold(t.Context(), api.HoldRequest{}); !errors.Is(err, errStuck) {
 		t.Errorf("hold: %v", err)
@@ -46,6 +51,9 @@ func TestStuckDaemon(t *testing.T) {
 	s := socketReader{&http.Client{Transport: r.http.Transport, Timeout: r.wait}}
 	if _, err := s.Holds(t.Context()); !errors.Is(err, errStuck) {
 		t.Errorf("list: %v", err)
+	}
+	if _, err := openEvents(t.Context(), path, r.wait); !errors.Is(err, errStuck) {
+		t.Errorf("watch: %v", err)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
