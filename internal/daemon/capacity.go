@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// capacityJob looks how full the tenant is: every hour, and sooner when
-	// clients have come since.
-	capacityJob, capacitySchedule = "capacity", "@every 5m"
-	capacityEvery                 = time.Hour
+	// capacityJob looks how full the tenant is: a minute after a start, every
+	// hour, and sooner when clients have come since.
+	capacityJob, capacitySchedule = "capacity", "@every 1m"
+	capacityEvery, capacitySooner = time.Hour, 5 * time.Minute
 	// scarceWarning is how often the log says that the tenant is nearly full.
 	scarceWarning = 24 * time.Hour
 )
@@ -41,8 +41,9 @@ func (c *capacity) shares() []share {
 // Jobs do not overlap, but for a moment when the clock jumps.
 type counting struct {
 	mu      sync.Mutex
-	at      time.Time
-	plan    string // by which
+	at      time.Time // the last time
+	tried   time.Time // and the last time that it was to be
+	plan    string    // by which
 	failure dcr.Reason
 }
 
@@ -54,10 +55,11 @@ func (d *Daemon) count(ctx context.Context) {
 	}
 	defer d.counted.mu.Unlock()
 	came, plan := d.newcomers.Load(), string(d.config.Load().TenantPlan)
-	recent := !d.counted.at.IsZero() && time.Since(d.counted.at) < capacityEvery-time.Minute
-	if recent && came == 0 && plan == d.counted.plan {
+	within := func(t time.Time, wait time.Duration) bool { return !t.IsZero() && time.Since(t) < wait-time.Minute/2 }
+	if plan == d.counted.plan && (within(d.counted.tried, capacitySooner) || came == 0 && within(d.counted.at, capacityEvery)) {
 		return
 	}
+	d.counted.tried, d.counted.plan = time.Now(), plan
 	has, err := d.totals(auth0.WithCall(ctx, dcr.Background, ""))
 	if ctx.Err() != nil {
 		return
@@ -70,7 +72,7 @@ func (d *Daemon) count(ctx context.Context) {
 		return
 	}
 	d.newcomers.Add(-came)
-	d.counted.at, d.counted.plan = time.Now(), plan
+	d.counted.at = time.Now()
 	limits, known := dcr.PlanLimits(plan)
 	if !known {
 		limits, known = dcr.GuessLimits(d.budget.Snapshot().Burst, has)

@@ -301,6 +301,44 @@ func TestCapacityIsTold(t *testing.T) {
 	}
 }
 
+// How full the tenant is is known a minute after a start, and not asked all the
+// time while clients come, or while it cannot be told.
+func TestCapacityIsKnownSoon(t *testing.T) {
+	for _, lacking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, tenantsim.Options{})
+			w.environ["GRANTD_PLAN"] = "enterprise"
+			w.start()
+			t.Cleanup(w.stop)
+			counts := func() (n int) {
+				for _, c := range w.tenant.Calls() {
+					if c.Operation == "GET /clients" && strings.Contains(c.Query, "include_totals=true") {
+						n++
+					}
+				}
+				return n
+			}
+			if lacking {
+				time.Sleep(30 * time.Second)
+				w.tenant.FailNext(1000, tenantsim.Unavailable, w.tenant.On("GET /clients"))
+			}
+			time.Sleep(75 * time.Second)
+			if _, known := w.d.capacityKnown(); known == lacking {
+				t.Errorf("known: %t", known)
+			}
+			first := counts()
+			for i := range 8 {
+				w.register(tenantsim.ChatGPT(fmt.Sprint(i)))
+				time.Sleep(time.Minute)
+			}
+			if n := counts() - first; first == 0 || n != 1 && !lacking || n > 4 {
+				t.Errorf("counted %d times, then %d times in 8 minutes", first, n)
+			}
+			w.stop()
+		})
+	}
+}
+
 // Another plan counts soon, although the tenant was counted lately.
 func TestReloadChangesPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -88,6 +88,7 @@ func (w *world) writeEnv() error {
 		"LOG_WEBHOOK_SECRET=" + secret,
 		"OAUTH_AUDIENCE=" + audience,
 		"TOOL_SCOPES=" + w.scopes,
+		"GRANTD_PLAN=professional",
 		"GRANTD_LISTEN=" + w.listen(),
 		"GRANTD_ADMIN_LISTEN=127.0.0.1:0",
 		"GRANTD_STATE_DIR=" + filepath.Join(w.dir, "state"),

@@ -110,8 +110,7 @@ func budgetCard(b budget) g.Node {
 
 func capacityCard(c capacity) g.Node {
 	if !c.Known {
-		return card("capacity", "card", "Capacity", h.P(h.Class("muted"), g.Text("Not counted yet, or no limit is known. "),
-			h.Code(g.Text("GRANTD_PLAN")), g.Text(" names the plan.")))
+		return card("capacity", "card", "Capacity", h.P(h.Class("muted"), marked("Counted a minute after a start. Should nothing show then, name the plan by GRANTD_PLAN.")))
 	}
 	return card("capacity", "card", "Capacity",
 		g.Map(c.Rows, func(r capacityRow) g.Node {
