@@ -120,6 +120,110 @@ func TestPageWeight(t *testing.T) {
 	}
 }
 
+// What a page needs asks nobody else for anything either, and loads nothing.
+func TestAssetsAskNobody(t *testing.T) {
+	h := scenes()["ok"](t).handler()
+	elsewhere := regexp.MustCompile(`(?i)https?:|["'(\s]//[a-z0-9]|@import|url\(|\bimport\b|innerHTML|\beval\b|sourceMappingURL`)
+	names := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(browse(t, h, "/"), -1)
+	kinds := map[string]bool{}
+	for _, m := range names {
+		w := asked(t, h, "GET", m[1], "*/*")
+		kinds[w.Header().Get("Content-Type")] = true
+		// The name of SVG's namespace is no address to be asked.
+		body := strings.ReplaceAll(w.Body.String(), `xmlns="http://www.w3.org/2000/svg"`, "")
+		body = regexp.MustCompile(`(?m)^\s*//.*$`).ReplaceAllString(body, "")
+		if found := elsewhere.FindString(body); found != "" {
+			t.Errorf("%s has %q", m[1], found)
+		}
+	}
+	if len(kinds) != 3 {
+		t.Errorf("kinds of assets: %v", kinds)
+	}
+}
+
+// The pages and what they need are only read, whatever is sent.
+func TestPagesOnlyRead(t *testing.T) {
+	s := scenes()["ok"](t)
+	h := s.handler()
+	asset := regexp.MustCompile(`/assets/style[^"]+`).FindString(browse(t, h, "/"))
+	client := "/clients/" + s.clientOf(0, dcr.Ready).ClientID
+	for _, path := range []string{"/", client, asset} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} {
+			w := asked(t, h, method, path, "text/html")
+			if w.Code != nethttp.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: status %d, allowed %q", method, path, w.Code, w.Header().Get("Allow"))
+			}
+		}
+		if w := asked(t, h, "HEAD", path, "text/html"); w.Code != nethttp.StatusOK {
+			t.Errorf("HEAD %s: status %d", path, w.Code)
+		}
+	}
+}
+
+// Every page of a client tells its phase, and what it is that needs a person,
+// once.
+func TestPageOfClientInEveryPhase(t *testing.T) {
+	s := scenes()["degraded"](t)
+	held := s.clientOf(5, dcr.Ready)
+	dry := s.clientOf(300, dcr.Pending)
+	dry.Reason, dry.Plan = dcr.DryRun, []dcr.Change{{Step: dcr.StepGrant, After: map[string]any{"scope": []string{"notes:read"}}}}
+	dry.Attempts, dry.LastError = 0, ""
+	s.add(t, dry)
+	h := s.handler()
+	for name, tt := range map[string]struct {
+		id         string
+		says, once []string
+	}{
+		"ready":   {s.clientOf(0, dcr.Ready).ClientID, []string{"users can log in through it", "Promoted: yes", "Granted: yes", "notes:write", "in 180 ms"}, []string{"The client was promoted"}},
+		"pending": {s.clientOf(1, dcr.Pending).ClientID, []string{"work is due", "3 failures in a row", "Next attempt"}, []string{"server_error</code>"}},
+		"blocked": {s.clientOf(2, dcr.Blocked).ClientID, []string{"a person must act", "Connected: not yet", "What to do:"}, []string{"google-oauth2", "Promote Connection to Domain Level"}},
+		"refused": {s.clientOf(3, dcr.Refused).ClientID, []string{"policy says hands off", "GRANTD_ALLOWED_CLIENTS", "grantd clients forget"}, []string{"https://evil.example/cb is not on the allow-list"}},
+		"gone":    {s.clientOf(4, dcr.Gone).ClientID, []string{"deleted in Auth0", "grantd clients forget"}, []string{"does not exist in Auth0"}},
+		"held":    {held.ClientID, []string{"Nothing of this client is written", "until it is released"}, []string{`id="holds"`}},
+		"dry run": {dry.ClientID, []string{"What would be done", "notes:read", "GRANTD_DRY_RUN"}, []string{"This is a dry run"}},
+	} {
+		body := browse(t, h, "/clients/"+tt.id)
+		for _, want := range tt.says {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: it does not say %q", name, want)
+			}
+		}
+		for _, want := range tt.once {
+			if n := strings.Count(body, want); n != 1 {
+				t.Errorf("%s: it says %q %d times", name, want, n)
+			}
+		}
+	}
+}
+
+// Everything that is wrong has its place among what needs a person, where it is
+// told once, with what to do about it.
+func TestWhatNeedsAPersonIsToldOnce(t *testing.T) {
+	body := browse(t, scenes()["degraded"](t).handler(), "/")
+	for _, want := range []string{
+		"is paused or suspended", "says why it stopped", "holds no scopes", "protected-resource metadata", "Promote Connection to Domain Level",
+		"Machine to Machine Applications", "<code>create:client_grants</code>", "undoes the same change", "1 hold keeps grantd from writing",
+		"The tenant is nearly full of applications",
+	} {
+		if n := strings.Count(body, want); n != 1 {
+			t.Errorf("%q is told %d times", want, n)
+		}
+	}
+	health, _, _ := strings.Cut(body, `id="attention"`)
+	places := regexp.MustCompile(`<li><a href="#([^"]+)">`).FindAllStringSubmatch(health, -1)
+	if len(places) != 5 {
+		t.Errorf("%d places: %q", len(places), places)
+	}
+	for _, place := range places {
+		if strings.Count(body, ` id="`+place[1]+`"`) != 1 {
+			t.Errorf("no place %s", place[1])
+		}
+	}
+	if starting := browse(t, scenes()["empty"](t).handler(), "/"); !strings.Contains(starting, "Nothing needs you so far.") || !strings.Contains(starting, "Starting") {
+		t.Error("a start needs somebody")
+	}
+}
+
 func TestPagesThatAreNone(t *testing.T) {
 	h := scenes()["ok"](t).handler()
 	for path, want := range map[string]int{

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 	"grantd/internal/health"
 	"grantd/internal/http"
 	"grantd/internal/page"
+	"grantd/internal/plan"
 	"grantd/internal/store"
 	"grantd/internal/store/storetest"
 )
@@ -144,7 +146,7 @@ func (s *scene) clientOf(n int, phase dcr.Phase) dcr.Record {
 		r.TimeToReady = time.Duration(180+n*37%900) * time.Millisecond
 		r.ReadyAt, r.GrantID, r.GrantMade, r.LastUsedAt = at.Add(r.TimeToReady), fmt.Sprint("cgr_", n), true, at.Add(2*time.Second)
 	case dcr.Blocked:
-		r.Reason, r.Message = dcr.ConnectionNotDomainLevel, "google-oauth2 is not a domain-level connection."
+		r.Reason, r.Message = dcr.ConnectionNotDomainLevel, plan.NotDomainLevel("google-oauth2").Message
 		r.Conditions.Connected = dcr.Condition{Reason: r.Reason, Message: r.Message, Since: at}
 		r.NextAttemptAt, r.Class = s.now.Add(20*time.Minute), dcr.Background
 	case dcr.Refused:
@@ -188,7 +190,9 @@ func scenes() map[string]func(testing.TB) *scene {
 				s.add(t, s.clientOf(n, dcr.Phases()[n%5]))
 			}
 			missing := s.clientOf(50, dcr.Blocked)
-			missing.Reason, missing.Message = dcr.MissingScope, "grantd's application lacks create:client_grants."
+			missing.Reason, missing.Message = dcr.MissingScope, (&auth0.Error{
+				Op: "create_client_grant", Status: 403, Code: "insufficient_scope", Reason: dcr.MissingScope, Scope: "create:client_grants",
+			}).Error()+". "+(&auth0.Error{Reason: dcr.MissingScope, Scope: "create:client_grants"}).Hint()
 			s.add(t, missing)
 			err := s.ledger.SetHolds(t.Context(),
 				dcr.Hold{Scope: dcr.HoldClient, ClientID: s.clientOf(5, dcr.Ready).ClientID, Reason: dcr.Held, Since: s.now.Add(-time.Hour)},

@@ -10,9 +10,11 @@ import (
 // in the words of the reason.
 func withoutAdvice(message, fix string) string {
 	if said, ok := strings.CutSuffix(message, fix); ok && fix != "" {
-		said = strings.TrimSpace(said)
-		if strings.HasSuffix(said, ":") { // what the advice is about
-			said = said[:max(strings.LastIndex(said, ". "), 0)]
+		// What the advice is about, "Scope read:logs:", stays where nothing
+		// else names it.
+		said = strings.TrimSuffix(strings.TrimSpace(said), ":")
+		if what, about, ok := strings.Cut(said, ". Scope "); ok && strings.Contains(what, about) {
+			said = what
 		}
 		return said
 	}
