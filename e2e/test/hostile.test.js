@@ -108,6 +108,69 @@ describe('hostile names', () => {
     })
   })
 
+  test('are text where Auth0 says them', { timeout: 60_000 }, async () => {
+    for (const what of ['markup', 'attribute', 'style', 'bidi', 'long']) {
+      await world.do('refuse', { text: names[what] })
+      const id = await world.register({}, 'blocked')
+      await world.do('refuse')
+      const { message } = await world.get(`/api/v1/clients/${id}`)
+      assert.ok(message.includes(names[what].slice(0, 8)), `the message is ${JSON.stringify(message)}`)
+      await look(world, { width: 390 }, async (page) => {
+        for (const path of ['/', `/clients/${id}`]) {
+          await page.goto(world.url + path)
+          assert.match(await page.locator('main').innerText(), /rejected_by_auth0/)
+          await harmless(page, `${what}, said by Auth0, at ${path}`)
+          const shown = await page.locator('body').innerText()
+          assert.doesNotMatch(shown.replaceAll('\t', ' '), unseen, `${what}: shown as ${JSON.stringify(shown)}`)
+        }
+      })
+    }
+  })
+
+  test('are refused or text in every parameter', { timeout: 60_000 }, async () => {
+    const client = `/clients/${ids.markup}`
+    await look(world, { excuse: /status of 40[04]/ }, async (page) => {
+      for (const bad of [names.markup, names.attribute, '\u0000', '%']) {
+        const q = encodeURIComponent(bad)
+        for (const [path, status] of [
+          [`/?phase=${q}`, 400], [`/?after=${q}`, 400], [`/?q=a&after=${q}`, 400], [`${client}?after=${q}`, 400], [`/clients/${q}`, 404],
+          [`/?unknown=${q}`, 200], [`/?q=${q}&q=${q}`, 200], [`/?q=%zz${q}`, 200]
+        ]) {
+          const res = await page.goto(world.url + path)
+          assert.equal(res.status(), status, path)
+          await harmless(page, path)
+        }
+      }
+    })
+  })
+
+  test('would not run, were they more than text: the policy stops them', { timeout: 30_000 }, async () => {
+    const excuse = /Content Security Policy|violates the following/
+    await look(world, { excuse }, async (page) => {
+      const broken = await page.evaluate(async () => {
+        const broken = []
+        document.addEventListener('securitypolicyviolation', (e) => broken.push(e.effectiveDirective))
+        const add = (html) => document.body.append(document.createRange().createContextualFragment(html))
+        add('<script>window.ran = true</script>')
+        add('<p id="styled" style="color: red">x</p><style>body { display: none }</style>')
+        add('<a id="link" href="javascript:window.ran = true">x</a>')
+        document.getElementById('link').click()
+        add('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" onerror="window.ran = true">')
+        add('<iframe src="/"></iframe><base href="/x/"><object data="/"></object>')
+        add('<form id="form" action="http://elsewhere.example/"></form>')
+        document.getElementById('form').submit()
+        await fetch('http://elsewhere.example/').catch(() => {})
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        return { broken, ran: 'ran' in window, display: getComputedStyle(document.body).display }
+      })
+      assert.equal(broken.ran, false)
+      assert.notEqual(broken.display, 'none')
+      for (const directive of ['script-src-elem', 'style-src-attr', 'style-src-elem', 'img-src', 'frame-src', 'base-uri', 'object-src', 'connect-src']) {
+        assert.ok(broken.broken.includes(directive), `${directive} is not among ${broken.broken}`)
+      }
+    })
+  })
+
   test('are text in a search', { timeout: 30_000 }, async () => {
     await look(world, {}, async (page) => {
       for (const q of [names.markup, names.attribute, names.script]) {

@@ -124,6 +124,34 @@ describe('100,000 clients', () => {
     })
   })
 
+  test('filter, search, pages and one client without JavaScript', { timeout: 60_000 }, async () => {
+    const world = await opened
+    const changed = await world.register({ name: 'Newcomer' })
+    await look(world, { js: false }, async (page) => {
+      await page.locator('select[name=phase]').selectOption('refused')
+      await Promise.all([page.waitForEvent('load'), page.locator('form button').click()])
+      for (const text of await page.locator(row()).allInnerTexts()) assert.match(text, /refused/i)
+      const first = await rows(page)
+      await Promise.all([page.waitForEvent('load'), page.locator('#clients a[rel=next]').click()])
+      const second = await rows(page)
+      assert.equal(new Set([...first, ...second]).size, first.length + second.length)
+      assert.equal(await page.locator('#phases [aria-current]').innerText().then((t) => /refused/i.test(t)), true)
+      await Promise.all([page.waitForEvent('load'), page.getByRole('link', { name: 'All clients' }).click()])
+      assert.equal((await rows(page))[0], changed)
+
+      await page.locator('input[name=q]').fill('nobody-is-called-this')
+      await Promise.all([page.waitForEvent('load'), page.locator('form button').click()])
+      assert.deepEqual(await rows(page), [])
+      assert.match(await page.locator('#list').innerText(), /no client is like that|so far/i)
+
+      await page.locator('input[name=q]').fill('Newcomer')
+      await Promise.all([page.waitForEvent('load'), page.locator('form button').click()])
+      await Promise.all([page.waitForEvent('load'), page.locator(`${row(changed)} a`).click()])
+      assert.match(await page.locator('#journal').innerText(), /The client grant was set/)
+      assert.equal(await page.locator('button').count(), 0, 'a button that does nothing without JavaScript')
+    })
+  })
+
   test('a client that registers shows up live', { timeout: 30_000 }, async () => {
     const world = await opened
     await look(world, {}, async (page) => {

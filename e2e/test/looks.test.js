@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { accessible } from '../lib/axe.js'
 import { look, scrollsSideways } from '../lib/browser.js'
+import { until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 const widths = [320, 390, 820, 1440]
@@ -46,7 +47,7 @@ describe('for everybody', () => {
           assert.ok(await scrollsSideways(page) <= 0, `${what} scrolls sideways at ${width} px`)
           if (width === 390 || width === 1440) {
             const rules = scheme === 'dark' ? 'cat.color' : undefined // nothing else differs
-          for (const v of await accessible(page, `${what}, ${scheme}, ${width} px`, rules)) others.add(v)
+            for (const v of await accessible(page, `${what}, ${scheme}, ${width} px`, rules)) others.add(v)
           }
         }
       }
@@ -63,6 +64,29 @@ describe('for everybody', () => {
     const blocked = await world.register({}, 'blocked')
     await looksWell(t, ['the page, degraded', '/'])
     await looksWell(t, ['a blocked client', `/clients/${blocked}`])
+  })
+
+  test('the same of a client in every phase', { timeout: 120_000 }, async (t) => {
+    await world.do('lack') // nothing
+    const ready = await world.register()
+    const gone = await world.register()
+    await world.do('delete', { client_id: gone })
+    await world.reaches(gone, 'gone')
+    const refused = await world.register({ name: 'Stranger', callbacks: ['https://evil.example/callback'] }, 'refused')
+    await world.do('refuse', { text: 'not today' })
+    const blocked = await world.register({}, 'blocked')
+    await world.do('refuse')
+    for (const [phase, id] of Object.entries({ ready, gone, refused, blocked })) {
+      await looksWell(t, [`a client that is ${phase}`, `/clients/${id}`])
+      await looksWell(t, [`the list of those that are ${phase}`, `/?phase=${phase}`])
+    }
+    await world.do('outage', { on: true })
+    const pending = await world.register({}, 'pending')
+    await until('a failure', async () => (await world.get(`/api/v1/clients/${pending}`)).last_error)
+    await looksWell(t, ['a client that is pending', `/clients/${pending}`])
+    await looksWell(t, ['the page, Auth0 out of reach', '/'])
+    await world.do('outage')
+    await world.reaches(pending, 'ready')
   })
 
   test('who wants no motion sees none', { timeout: 30_000 }, async () => {

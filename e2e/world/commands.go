@@ -61,8 +61,6 @@ func (w *world) do(ctx context.Context, c command) ([]string, error) {
 		return nil, w.admin("DELETE", "/api/v2/clients/"+c.ClientID, nil)
 	case "break": // somebody edits the client at the dashboard
 		return nil, w.admin("PATCH", "/api/v2/clients/"+c.ClientID, map[string]any{"app_type": "spa"})
-	case "level": // the connection is one for every client, or is no more
-		w.tenant.SetDomainLevel(connection, c.On)
 	case "kill":
 		w.daemon.Kill()
 	case "start":
