@@ -40,8 +40,10 @@ type clientRow struct {
 	TimeToReady    string
 }
 
-func (p *Page) clients(ctx context.Context, q Query, now time.Time) (clientList, error) {
-	found, err := p.o.Ledger.Newest(ctx, store.Search{Phase: q.Phase, Text: q.Text, After: q.After, Limit: listed})
+func (p *Page) clients(ctx context.Context, q Query, now time.Time, within time.Duration) (clientList, error) {
+	found, err := p.o.Ledger.Newest(ctx, store.Search{
+		Phase: q.Phase, Text: q.Text, After: q.After, Limit: listed, Within: max(within, time.Millisecond),
+	})
 	if err != nil {
 		return clientList{}, err
 	}

@@ -3,10 +3,15 @@ package page
 import (
 	"context"
 	"io"
+	"time"
 
 	"grantd/internal/dcr"
 	"grantd/internal/store"
 )
+
+// pageTime is how long a page may be made for. What is left of it when all else
+// is known is the search's.
+const pageTime = 170 * time.Millisecond
 
 // Query is what of the front page the visitor asks for.
 type Query struct {
@@ -45,6 +50,7 @@ func (p *Page) Status(ctx context.Context, w io.Writer, q Query) error {
 }
 
 func (p *Page) status(ctx context.Context, q Query) (status, error) {
+	began := time.Now()
 	now, report, checks := p.o.Now(), p.o.Health.Report(ctx), p.o.Health.Checks(ctx)
 	holds, err := p.o.Holds(ctx)
 	if err != nil {
@@ -67,6 +73,6 @@ func (p *Page) status(ctx context.Context, q Query) (status, error) {
 	for i := range s.Health.Reasons {
 		s.Health.Reasons[i].Below = s.Attention.place(s.Health.Reasons[i].Code)
 	}
-	s.Clients, err = p.clients(ctx, q, now)
+	s.Clients, err = p.clients(ctx, q, now, pageTime-time.Since(began))
 	return s, err
 }

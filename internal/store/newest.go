@@ -22,6 +22,9 @@ type Search struct {
 	// empty: everything.
 	Text  string
 	Limit int    // 0: 50; at most 1000
+	// Within is how long it may look, though always at a thousand records or
+	// so; 0: 170 ms.
+	Within time.Duration
 	After string // the cursor of the page before; empty: from the newest
 }
 
@@ -40,9 +43,9 @@ type Found struct {
 const (
 	// searchWork bounds a page of a search: looking at a record's bytes costs
 	// one, and reading it decodeWork. That is about 100 ms, and searchTime on a
-	// machine that has other things to do.
-	searchWork, decodeWork = 160_000, 16
-	searchTime             = 170 * time.Millisecond
+	// machine that has other things to do; the clock is read every clockWork.
+	searchWork, decodeWork, clockWork = 160_000, 16, 1000
+	searchTime                        = 170 * time.Millisecond
 )
 
 // Newest returns a page of records, those first that were seen last. Its cost
@@ -53,12 +56,18 @@ func (l *Ledger) Newest(ctx context.Context, s Search) (f Found, err error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("search clients: %w", err)
 	}
+	if s.Within <= 0 {
+		s.Within = searchTime
+	}
 	n, began := newNeedle(s.Text), time.Now()
 	err = l.view(ctx, func(t tx) error {
-		limit, work := pageSize(s.Limit), 0
+		limit, work, look := pageSize(s.Limit), 0, clockWork
 		var last []byte
 		for c, k, phase := before(t.newest(), from); k != nil; k, phase = c.Prev() {
-			if f.Cut = work >= searchWork || work%1000 == 999 && time.Since(began) > searchTime; f.Cut || len(f.Clients) == limit {
+			if work >= look {
+				look, f.Cut = work+clockWork, time.Since(began) > s.Within
+			}
+			if f.Cut = f.Cut || work >= searchWork; f.Cut || len(f.Clients) == limit {
 				f.Next = hex.EncodeToString(last[:uint64Size]) + "-" + string(last[uint64Size:])
 				return nil
 			}

@@ -118,6 +118,13 @@ func TestNewestIsBounded(t *testing.T) {
 	if f.Cut || looked != n {
 		t.Errorf("looked at %d in %d pages, cut %v", looked, pages, f.Cut)
 	}
+	// Who has no time left gets on, by a little.
+	for _, text := range []string{"registration", "nobody"} {
+		f, err := l.Newest(t.Context(), store.Search{Text: text, Within: 1})
+		if err != nil || !f.Cut || f.Next == "" || f.Looked == 0 || f.Looked > 1000 {
+			t.Errorf("%s: looked at %d without time, cut %v, next %q, error %v", text, f.Looked, f.Cut, f.Next, err)
+		}
+	}
 }
 
 // BenchmarkNewest100k is a page of the newest clients, and searches from the
