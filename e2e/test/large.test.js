@@ -115,6 +115,11 @@ describe('100,000 clients', () => {
       await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')])
       assert.equal(new URL(page.url()).searchParams.get('q'), 'Claude 66666')
       assert.equal(await page.locator('input[name=q]').inputValue(), 'Claude 66666', 'what was searched for is still there')
+      // A machine that has other things to do gives up before it has seen all.
+      for (let n = 0; n < 9 && (await rows(page)).length === 0; n++) {
+        await tabTo(page, '#clients a[rel=next]')
+        await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')])
+      }
       const found = await rows(page)
       assert.deepEqual(found.map((id) => id.slice(0, 10)), ['tpc_066666'])
 

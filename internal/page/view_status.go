@@ -127,7 +127,7 @@ func capacityCard(c capacity) g.Node {
 func timesCard(t times) g.Node {
 	const heading = "From registration to ready"
 	if t.N == 0 {
-		return card("times", "card", heading, h.P(h.Class("muted"), g.Text("No client became ready yet.")))
+		return card("times", "card", heading, h.P(h.Class("muted"), g.Text("No client was seen from its registration to ready yet.")))
 	}
 	stat := func(name, value string) g.Node { return h.Div(h.Dt(g.Text(name)), h.Dd(g.Text(value))) }
 	return card("times", "card", heading,

@@ -21,11 +21,11 @@ type Search struct {
 	// Text is looked for in id, name, callbacks and reason, whatever the case;
 	// empty: everything.
 	Text  string
-	Limit int    // 0: 50; at most 1000
+	Limit int // 0: 50; at most 1000
 	// Within is how long it may look, though always at a thousand records or
 	// so; 0: 170 ms.
 	Within time.Duration
-	After string // the cursor of the page before; empty: from the newest
+	After  string // the cursor of the page before; empty: from the newest
 }
 
 // Found is a page of what a Search finds.
