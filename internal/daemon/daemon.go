@@ -9,6 +9,7 @@ import (
 	nethttp "net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -59,6 +60,9 @@ type Daemon struct {
 
 	polling     sync.Mutex // held while the tenant log is read
 	pollFailure dcr.Reason // why the newest poll failed, empty if it did not; guarded by polling
+
+	refused atomic.Value // string: why the configuration as it reads now is not taken over
+	restart atomic.Value // string: the variables that wait for a restart
 
 	reloaded chan struct{}
 	rebound  chan struct{} // the ledger's bounds may be others
@@ -223,7 +227,7 @@ func (d *Daemon) announce(ctx context.Context) {
 	if c.DryRun {
 		d.log.Warn("GRANTD_DRY_RUN is on: nothing is written to Auth0")
 	}
-	notify(d.log, sd.SdNotifyReady+"\n"+statusLine("starting", d.health.Report(ctx).Clients))
+	notify(d.log, sd.SdNotifyReady+"\n"+counts("starting", d.health.Report(ctx).Clients))
 }
 
 // start does what would make the first client wait, the first poll, and a sweep

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
-
 	"grantd/internal/config"
 	"grantd/internal/watch"
 )
@@ -50,7 +48,6 @@ type envWatch struct {
 	daemon  *Daemon
 	pending *config.Config // as last read, not in force yet; nil: nothing is
 	since   time.Time      // it has read so
-	refused string         // the error last told of
 }
 
 // look reads the file and applies what may be applied. It returns when to look
@@ -61,13 +58,13 @@ func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
 	defer d.reloads.Unlock()
 	c, notices, err := d.load()
 	if err != nil {
-		if err.Error() != w.refused {
+		if d.refuse(err.Error()) {
 			d.log.Warn("the env file changed and is refused, the running configuration stays", "error", err)
 		}
-		w.refused, w.pending = err.Error(), nil
+		w.pending = nil
 		return envIdle
 	}
-	w.refused = ""
+	d.refuse("")
 	switch {
 	case same(d.read, c):
 		w.pending = nil
@@ -81,7 +78,7 @@ func (w *envWatch) look(ctx context.Context, now time.Time) time.Duration {
 		return envSettle - now.Sub(w.since)
 	}
 	notify(d.log, reloading())
-	defer notify(d.log, sd.SdNotifyReady)
+	defer d.ready(ctx)
 	if err := d.put(ctx, c, notices, d.scopes.Adjust); err != nil {
 		if ctx.Err() == nil {
 			d.log.Error("reload", "error", err)

@@ -176,7 +176,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		checks, r := d.health.Checks(ctx), d.health.Report(ctx)
 		quiet.tell(d.log, checks)
 		troubles.tell(ctx, d, checks, r)
-		if line := statusLine(string(r.Status), r.Clients); line != shown {
+		if line := d.statusLine(r); line != shown {
 			notify(d.log, line)
 			shown = line
 		}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
-
 	"grantd/internal/config"
 	"grantd/internal/scope"
 	"grantd/internal/store"
@@ -55,9 +53,10 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloads.Lock()
 	defer d.reloads.Unlock()
 	notify(d.log, reloading())
-	defer notify(d.log, sd.SdNotifyReady)
+	defer d.ready(ctx)
 	c, notices, err := d.load()
 	if err != nil {
+		d.refuse(err.Error())
 		d.tell(notices)
 		return fmt.Errorf("the new configuration is refused, the running one stays:\n%w", err)
 	}
@@ -69,6 +68,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 func (d *Daemon) put(
 	ctx context.Context, c *config.Config, notices []config.Notice, setScopes func(context.Context, scope.Config),
 ) error {
+	d.refuse("")
 	d.tell(notices)
 	var changed, restart []string
 	for _, ch := range config.Diff(d.config.Load(), c) {
@@ -77,6 +77,7 @@ func (d *Daemon) put(
 			restart = append(restart, ch.Name)
 		}
 	}
+	d.restart.Store(strings.Join(restart, " "))
 	if len(restart) > 0 {
 		d.log.Warn("a restart is needed before these take effect", "variables", strings.Join(restart, " "))
 	}

@@ -10,7 +10,8 @@ import (
 
 // systemd hears READY=1 once grantd serves, RELOADING=1 and READY=1 around a
 // reload, and STOPPING=1; at the start and at the end with a status, and in
-// between when it changes. It hears of the watchdog's pings where it wants them.
+// between when it changes, which says too what of the configuration is not in
+// force. It hears of the watchdog's pings where it wants them.
 func TestSystemdIsNotified(t *testing.T) {
 	w := newWorld(t, setup{unstarted: true})
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -53,12 +54,29 @@ func TestSystemdIsNotified(t *testing.T) {
 	if status, _, _ := w.send("GET", "http://"+w.daemon.Public+"/healthz", nil); status != 200 {
 		t.Errorf("GET /healthz once ready: %d", status)
 	}
-	w.reload("TOOL_SCOPES=notes:read")
-	if got := next(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
-		t.Errorf("at the reload: %q", got)
+	reloaded := func() string {
+		t.Helper()
+		if got := next(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+			t.Errorf("at the reload: %q", got)
+		}
+		return next()
 	}
-	if got := next(); got != "READY=1" {
+	const restart, errors = "; a restart is needed for GRANTD_WEBHOOK_PATH", "; the configuration has errors since it was edited, the one before stays"
+	w.reload("TOOL_SCOPES=notes:read")
+	if got := reloaded(); !strings.HasPrefix(got, "READY=1\nSTATUS=") || !strings.HasSuffix(got, " refused") {
 		t.Errorf("after the reload: %q", got)
+	}
+	w.reload("GRANTD_WEBHOOK_PATH=/elsewhere")
+	if got := reloaded(); !strings.HasSuffix(got, " refused"+restart) {
+		t.Errorf("after the reload of what needs a restart: %q", got)
+	}
+	w.reload("GRANTD_ALLOWED_CLIENTS=http://")
+	if got := reloaded(); !strings.HasSuffix(got, " refused"+errors+restart) {
+		t.Errorf("after the reload of a file with errors: %q", got)
+	}
+	w.reload("GRANTD_ALLOWED_CLIENTS=chatgpt", "GRANTD_WEBHOOK_PATH=/auth0-log-webhook")
+	if got := reloaded(); !strings.HasSuffix(got, " refused") {
+		t.Errorf("after the reload of the file as it was: %q", got)
 	}
 	w.stop()
 	if got := next(); !strings.HasPrefix(got, "STOPPING=1\nSTATUS=stopping") {
