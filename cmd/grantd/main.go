@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"grantd/internal/cli"
+	"grantd/internal/daemon"
 )
 
 func main() {
@@ -16,6 +17,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // from then on, a second signal ends the process at once
 	os.Exit(cli.Run(ctx, cli.Process{
 		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Journal: daemon.LogsToJournal(),
 		Hangups: func() <-chan os.Signal {
 			c := make(chan os.Signal, 1)
 			signal.Notify(c, syscall.SIGHUP)

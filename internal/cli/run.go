@@ -17,6 +17,7 @@ type Process struct {
 	Environ        []string // KEY=VALUE
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	Journal        bool // Stderr is the systemd journal's
 	// Hangups subscribes to SIGHUP. Only serve does; others end by it.
 	Hangups func() <-chan os.Signal
 }
@@ -54,11 +55,15 @@ func Run(ctx context.Context, p Process) int {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err = errors.New("interrupted")
 	}
+	priority := ""
+	if p.Journal {
+		priority = journalError
+	}
 	for i, line := range strings.Split(err.Error(), "\n") {
 		if i == 0 {
 			line = "grantd: " + line
 		}
-		fmt.Fprintln(p.Stderr, printable(line))
+		fmt.Fprintln(p.Stderr, priority+printable(line))
 	}
 	if isUsage {
 		return exitUsage

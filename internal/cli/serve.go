@@ -49,7 +49,7 @@ func (a *app) serve(ctx context.Context, stderr io.Writer, acceptAudience bool) 
 	}
 	level := new(slog.LevelVar)
 	level.Set(c.LogLevel)
-	log := logger(stderr, c.LogFormat, level)
+	log := a.serveLogger(stderr, c.LogFormat, level)
 	for _, n := range notices {
 		log.Warn(n.String())
 	}
@@ -113,6 +113,14 @@ func withHome(environ []string) []string {
 		return environ
 	}
 	return append(slices.Clone(environ), "HOME="+u.HomeDir)
+}
+
+// serveLogger is the daemon's, which may write to the journal.
+func (a *app) serveLogger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
+	if !a.process.Journal {
+		return logger(w, f, level)
+	}
+	return slog.New(newPrioritized(w, func(w io.Writer) slog.Handler { return logger(w, f, level).Handler() }))
 }
 
 func logger(w io.Writer, f config.LogFormat, level slog.Leveler) *slog.Logger {
