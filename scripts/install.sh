@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs grantd from this checkout as a systemd service. See --help.
 set -euo pipefail
+umask 022 # what is secret is closed by itself
 
 help() {
   cat <<'EOF'
@@ -170,9 +171,10 @@ brought_up() {
 
 obtain() {
   if [ -z "$binary" ]; then
-    command -v go >/dev/null || fail "Go is not installed, so nothing can be built: name a binary with --binary"
+    local -r instead="build it as yourself with scripts/build, and add --binary bin/grantd"
+    command -v go >/dev/null || fail "there is no Go in the PATH of $(id -un), so nothing can be built: $instead"
     binary=$work/grantd
-    (cd "$source_dir" && scripts/build "$binary" >/dev/null)
+    "$source_dir/scripts/build" "$binary" >/dev/null || fail "the build failed; if it is the checkout's owner that matters, $instead"
   fi
   [ -f "$binary" ] || fail "there is no file $binary"
   [ "$(head -c 4 "$binary" | tail -c 3)" = ELF ] || fail "$binary is not a binary; nothing was changed"
