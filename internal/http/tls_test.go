@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	nethttp "net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,44 @@ func TestStreamsKeepTheirConnection(t *testing.T) {
 	close(leave)
 	if err := <-done; err != nil {
 		t.Errorf("the delivery: %v", err)
+	}
+}
+
+// TestRefusedStreamsLeaveOthersAlone: a proxy carries the deliveries of Auth0 and
+// the attempts of strangers over one connection of HTTP/2.
+func TestRefusedStreamsLeaveOthersAlone(t *testing.T) {
+	enc, trust := secured(t)
+	url := "https" + strings.TrimPrefix(serve(t, http.Public(stubbed(drained)), enc), "http") + path
+	wire := &nethttp.Transport{TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true}
+	defer wire.CloseIdleConnections()
+	made := 0
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if !i.Reused {
+			made++
+		}
+	}})
+	for _, tt := range []struct {
+		secret string
+		size   int
+		want   int
+	}{{secret, 2, 200}, {"no", 1 << 20, 403}, {"", 2, 401}, {secret, 11 << 20, 413}, {secret, 2, 200}} {
+		req, err := nethttp.NewRequestWithContext(trace, "POST", url, strings.NewReader(strings.Repeat(" ", tt.size-2)+"[]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", tt.secret)
+		resp, err := wire.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != tt.want || resp.ProtoMajor != 2 {
+			t.Errorf("%s over %s, want %d", resp.Status, resp.Proto, tt.want)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d connections", made)
 	}
 }
 

@@ -100,9 +100,13 @@ func (p *public) authenticate(c echo.Context) error {
 }
 
 // hangUp keeps a caller who was turned away from holding the connection by
-// sending slowly: net/http would read on, to be able to use it again.
+// sending slowly: net/http would read on, to be able to use it again. Over
+// HTTP/2 that is the request's own affair; others on the connection, which may
+// be a proxy's, go on.
 func hangUp(c echo.Context) {
-	c.Response().Header().Set("Connection", "close")
+	if c.Request().ProtoMajor == 1 {
+		c.Response().Header().Set("Connection", "close")
+	}
 	// Not every writer has deadlines; those of our server do.
 	_ = nethttp.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(linger))
 }
