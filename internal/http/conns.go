@@ -22,8 +22,9 @@ import (
 // own, and somebody who comes with a request is served at once: of 1024 places
 // he could lose his only to 1024 who came after him, within the time that a
 // header takes: a burst of thousands can do that, and Auth0 then delivers again.
-// Each place costs some 20 kB: a goroutine and its buffers, and
-// nothing beyond the places is kept.
+// Each place costs some 20 kB: a goroutine and its buffers; over HTTP/2, while it
+// is asked all it may be asked at a time, ten times that. Nothing beyond the
+// places is kept.
 type conns struct {
 	net.Listener
 	max    int
