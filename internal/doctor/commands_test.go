@@ -32,19 +32,25 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// auth0CLI does: api METHOD PATH [--data BODY], the body else from standard input.
+// auth0CLI does: api METHOD PATH [--data BODY]. As the real one it strips slashes
+// from the path, takes whole lines from standard input where no body is given, and
+// calls an answer a failure only for want of a scope.
 // https://auth0.github.io/auth0-cli/auth0_api.html
 func auth0CLI(args []string) error {
-	var body io.Reader
+	var body []byte
 	switch {
 	case len(args) == 5 && args[0] == "api" && args[3] == "--data":
-		body = strings.NewReader(args[4])
+		body = []byte(args[4])
 	case len(args) != 3 || args[0] != "api":
 		return fmt.Errorf("auth0 %q is not known here", args)
-	case args[1] == "patch" || args[1] == "post":
-		body = os.Stdin
+	default:
+		piped, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			return err
+		}
+		body = piped[:bytes.LastIndexByte(piped, '\n')+1]
 	}
-	r, err := http.NewRequest(strings.ToUpper(args[1]), os.Getenv(cliTenant)+"/api/v2/"+args[2], body)
+	r, err := http.NewRequest(strings.ToUpper(args[1]), os.Getenv(cliTenant)+"/api/v2/"+strings.Trim(args[2], "/"), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -56,8 +62,8 @@ func auth0CLI(args []string) error {
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	fmt.Printf("%s", answer)
-	if err == nil && resp.StatusCode > 299 {
+	fmt.Printf("%s\n", answer)
+	if err == nil && resp.StatusCode == http.StatusForbidden {
 		err = fmt.Errorf("%s %s: %s", args[1], args[2], resp.Status)
 	}
 	return err
@@ -150,6 +156,7 @@ func TestCommandsKeepTheSink(t *testing.T) {
 		if len(found) != 1 || found[0].Code != code {
 			t.Fatalf("%s: %+v", code, found)
 		}
+		w.unread(t, found[0].Fix.Command, "GET /log-streams/{id}")
 		if code == doctor.StreamCredential {
 			w.ResetCalls()
 			if err := w.paste(t, found[0].Fix.Command); err == nil || len(w.Writes()) > 0 {
@@ -165,5 +172,36 @@ func TestCommandsKeepTheSink(t *testing.T) {
 				t.Errorf("%s: the stream has no %s: %s", code, part, answer)
 			}
 		}
+	}
+}
+
+// unread wants a command to write nothing where what it would replace cannot be
+// read.
+func (w *world) unread(t *testing.T, command, operation string) {
+	t.Helper()
+	w.ResetCalls()
+	w.FailNext(1, tenantsim.InternalError, w.On(operation))
+	if err := w.paste(t, command, "LOG_WEBHOOK_SECRET="+hook); err == nil || len(w.Writes()) > 0 {
+		t.Errorf("%s: %v, %+v", command, err, w.Writes())
+	}
+	if n := w.Count(operation); n != 1 {
+		t.Errorf("%d times %s", n, operation)
+	}
+}
+
+// So is an API's list of scopes.
+func TestCommandsKeepTheScopes(t *testing.T) {
+	w := newWorld(t, tenantsim.Options{})
+	w.o.Scopes = append(w.o.Scopes, "notes:delete")
+	found := w.report(t).Findings
+	if len(found) != 1 || found[0].Code != doctor.APIScopeUndefined {
+		t.Fatalf("%+v", found)
+	}
+	w.unread(t, found[0].Fix.Command, "GET /resource-servers/{id}")
+	if err := w.paste(t, found[0].Fix.Command); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := w.APIScopes(audience); !slices.Equal(got, []string{"notes:read", "notes:write", "notes:delete"}) {
+		t.Errorf("%q", got)
 	}
 }

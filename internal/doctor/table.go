@@ -38,16 +38,18 @@ const (
 	settings = "Settings → Advanced"
 
 	// The list of scopes of grantd's own grant is replaced as a whole, so the
-	// commands read it first.
-	readOwn  = `own=$(auth0 api get 'client-grants?client_id={client_id}&audience=https://{domain}/api/v2/') && jq '{scope: (.[0].scope `
+	// commands read it first. The CLI strips the slash that an argument ends with.
+	readOwn  = `own=$(auth0 api get 'client-grants?audience=https://{domain}/api/v2/&client_id={client_id}') && jq '{scope: (.[0].scope `
 	writeOwn = `)}' <<<"$own" | auth0 api patch "client-grants/$(jq -r '.[0].id' <<<"$own")"`
 
 	// A log stream's sink is replaced as a whole too: whatever else is in it, such
-	// as headers of one's own, is sent again. The secret stands in the environment
-	// and on standard input alone, which others on the machine cannot see.
+	// as headers of one's own, is sent again. Where it cannot be read, which the CLI
+	// does not call a failure, nothing is. The secret stands in the environment and
+	// on standard input alone, which others on the machine cannot see.
 	readStream = `body=$(auth0 api get "log-streams/{stream_id}" | `
 	writeSink  = ` | del(.[] | nulls))}') && auth0 api patch "log-streams/{stream_id}" <<<"$body"`
 	withSecret = `secret=${LOG_WEBHOOK_SECRET:?} jq -e`
+	wasRead    = `select(.id) | `
 )
 
 func accessKinds() []Kind {
@@ -146,7 +148,7 @@ func apiKinds() []Kind {
 			Fine:   "the API defines every scope",
 			Fix: Fix{
 				Dashboard: theAPI + " → Permissions → Add: {scopes}",
-				Command:   `auth0 api get "resource-servers/{api_id}" | jq '{scopes: (.scopes + ({list} | map({value: ., description: .})))}' | auth0 api patch "resource-servers/{api_id}"`,
+				Command:   `body=$(auth0 api get "resource-servers/{api_id}" | jq -e '` + wasRead + `{scopes: (.scopes + ({list} | map({value: ., description: .})))}') && auth0 api patch "resource-servers/{api_id}" <<<"$body"`,
 				Setting:   "or take them out of TOOL_SCOPES, REQUIRED_SCOPES or the scope source",
 			},
 		},
