@@ -116,7 +116,7 @@ func apiKinds() []Kind {
 			Fine:   "the API exists",
 			Fix: Fix{
 				Dashboard: "Applications → APIs → Create API, identifier {audience}, RS256",
-				Command:   `auth0 apis create --name 'MCP server' --identifier '{audience}' --scopes '{scopes}' --offline-access`,
+				Command:   `auth0 apis create --name 'MCP server' --identifier '{audience}' --scopes '{scopes}' --signing-alg RS256 --token-lifetime 86400 --offline-access`,
 				Setting:   "OAUTH_AUDIENCE: the identifier of the API that is there",
 			},
 		},
