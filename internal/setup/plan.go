@@ -208,7 +208,7 @@ func (s State) domainLevel(c *dcr.Connection) Action {
 	a.Status, a.Title = Todo, "Promote connection "+c.Name+" to domain level"
 	a.Why = "Clients that register themselves can let people log in through domain-level connections only."
 	if s.Settings.RegistrationMode == "" {
-		a.Why += " Permissive ones can do without, but the tenant does not say that they are permissive."
+		a.Why += " Only for permissive ones grantd can enable it one by one, and the tenant does not say that they are permissive."
 	}
 	a.Opens = "It opens the connection to every third-party application of the tenant, those to come included."
 	a.Calls = []Call{{"PATCH", base + "/connections/" + id, map[string]bool{"is_domain_connection": true}}}
