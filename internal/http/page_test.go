@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 )
 
@@ -168,7 +169,15 @@ func TestPageOfClientInEveryPhase(t *testing.T) {
 	dry := s.clientOf(300, dcr.Pending)
 	dry.Reason, dry.Plan = dcr.DryRun, []dcr.Change{{Step: dcr.StepGrant, After: map[string]any{"scope": []string{"notes:read"}}}}
 	dry.Attempts, dry.LastError = 0, ""
-	s.add(t, dry)
+	two := s.clientOf(301, dcr.Blocked)
+	lacks := func(scope string) dcr.Condition {
+		e := &auth0.Error{Op: "update", Status: 403, Reason: dcr.MissingScope, Scope: scope}
+		return dcr.Condition{Reason: dcr.MissingScope, Message: e.Error() + ". " + e.Hint()}
+	}
+	two.Conditions.Promoted, two.Conditions.Granted = lacks("update:clients"), lacks("create:client_grants")
+	two.Conditions.Connected = two.Conditions.Promoted
+	two.Reason, two.Message = dcr.MissingScope, two.Conditions.Promoted.Message
+	s.add(t, dry, two)
 	h := s.handler()
 	for name, tt := range map[string]struct {
 		id         string
@@ -177,6 +186,7 @@ func TestPageOfClientInEveryPhase(t *testing.T) {
 		"ready":   {s.clientOf(0, dcr.Ready).ClientID, []string{"users can log in through it", "Promoted: yes", "Granted: yes", "notes:write", "in 180 ms"}, []string{"The client was promoted"}},
 		"pending": {s.clientOf(1, dcr.Pending).ClientID, []string{"work is due", "3 failures in a row", "Next attempt"}, []string{"server_error</code>"}},
 		"blocked": {s.clientOf(2, dcr.Blocked).ClientID, []string{"a person must act", "Connected: not yet", "What to do:"}, []string{"google-oauth2", "Promote Connection to Domain Level"}},
+		"two":     {two.ClientID, []string{"Promoted: not yet", "Granted: not yet"}, []string{"update:clients", "create:client_grants", "Machine to Machine"}},
 		"refused": {s.clientOf(3, dcr.Refused).ClientID, []string{"policy says hands off", "GRANTD_ALLOWED_CLIENTS", "grantd clients forget"}, []string{"https://evil.example/cb is not on the allow-list"}},
 		"gone":    {s.clientOf(4, dcr.Gone).ClientID, []string{"deleted in Auth0", "grantd clients forget"}, []string{"does not exist in Auth0"}},
 		"held":    {held.ClientID, []string{"Nothing of this client is written", "until it is released"}, []string{`id="holds"`}},
@@ -219,7 +229,7 @@ func TestWhatNeedsAPersonIsToldOnce(t *testing.T) {
 			t.Errorf("no place %s", place[1])
 		}
 	}
-	if starting := browse(t, scenes()["empty"](t).handler(), "/"); !strings.Contains(starting, "Nothing needs you so far.") || !strings.Contains(starting, "Starting") {
+	if starting := browse(t, scenes()["empty"](t).handler(), "/"); !strings.Contains(starting, "Nothing needs you so far.") || strings.Count(starting, "Starting") != 2 {
 		t.Error("a start needs somebody")
 	}
 }

@@ -47,3 +47,14 @@ func TestUnchangedValue(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestTitle(t *testing.T) {
+	for code, want := range map[string]string{
+		"": "", "missing_scope": "Missing scope", "jwks_unreachable": "JWKS unreachable", "api_not_found": "API not found",
+		"management_api_failing": "Management API failing", "rejected_by_auth0": "Rejected by Auth0",
+	} {
+		if got := title(code); got != want {
+			t.Errorf("%s is %q", code, got)
+		}
+	}
+}

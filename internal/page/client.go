@@ -105,6 +105,8 @@ func (p *Page) conditions(r dcr.Record, now time.Time) []conditionView {
 		switch {
 		case c.Reason == r.Reason && c.Message == r.Message:
 			v.Message = "" // said at the top
+		case c.Reason == r.Reason:
+			v.Message = inDetail(c.Message, p.reasons[c.Reason].Fix) // what to do is said there
 		case c.Message == "":
 			v.Message = p.reasons[c.Reason].Meaning
 		}

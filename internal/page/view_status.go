@@ -5,6 +5,8 @@ import (
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
+
+	"grantd/internal/dcr"
 )
 
 func statusView(s status) g.Node {
@@ -21,7 +23,7 @@ func healthCard(v healthView) g.Node {
 		g.If(v.DryRun, h.P(h.Class("note"), h.Strong(g.Text("Dry run.")),
 			g.Text(" Nothing is written to Auth0; what would be done stands on each client’s page. Unset "),
 			h.Code(g.Text("GRANTD_DRY_RUN")), g.Text(" to begin."))),
-		g.If(len(v.Reasons) > 0, h.Ul(h.Class("reasons"), g.Map(v.Reasons, func(r reasonView) g.Node {
+		g.If(len(v.Reasons) > 0 && v.Status != string(dcr.Starting), h.Ul(h.Class("reasons"), g.Map(v.Reasons, func(r reasonView) g.Node {
 			return h.Li(h.A(h.Href("#"+r.Below), g.Text(r.Title)))
 		}))),
 		h.P(h.Class("muted small"), g.Text("Running for "), h.Span(g.Text(v.Up)), g.Text(", since "),

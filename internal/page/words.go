@@ -106,8 +106,20 @@ func phaseMeaning(p dcr.Phase) string {
 	}
 }
 
-// words is a code as words: "missing_scope" is "missing scope".
-func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
+// words is a code as words: "missing_scope" is "missing scope", "api_not_found"
+// is "API not found".
+func words(code string) string {
+	all := strings.Split(code, "_")
+	for i, w := range all {
+		switch w {
+		case "api", "jwks":
+			all[i] = strings.ToUpper(w)
+		case "auth0":
+			all[i] = "Auth0"
+		}
+	}
+	return strings.Join(all, " ")
+}
 
 // title is a word or code as a heading: "client_grants" is "Client grants".
 func title(code string) string {
