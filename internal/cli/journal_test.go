@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -55,7 +54,7 @@ func TestPrioritiesAreForTheJournalAlone(t *testing.T) {
 func TestJournalIsToldOfTheEnd(t *testing.T) {
 	for journal, prefix := range map[bool]string{true: "<3>", false: ""} {
 		var out, errs bytes.Buffer
-		code := Run(context.Background(), Process{Args: []string{"serve"}, Stdout: &out, Stderr: &errs, Journal: journal})
+		code := Run(t.Context(), Process{Args: []string{"serve"}, Stdout: &out, Stderr: &errs, Journal: journal})
 		lines := strings.Split(strings.TrimSuffix(errs.String(), "\n"), "\n")
 		if code != 2 || len(lines) < 2 || !strings.HasPrefix(lines[0], prefix+"grantd: ") {
 			t.Fatalf("exit code %d, %q", code, errs.String())
