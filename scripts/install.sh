@@ -28,9 +28,9 @@ Options:
   --dry-run           print what would be done, and do nothing
   --help              print this
 
-Healthy is a service that is ready, answers on its control socket, and has not
-ended for five seconds since. Whether Auth0 can be reached says nothing about a
-version, so it does not count; grantd doctor looks at that.
+Healthy is a service that is ready, answers on its control socket, and five
+seconds later is the same process and answers again. Whether Auth0 can be reached
+says nothing about a version, so it does not count; grantd doctor looks at that.
 
 Examples:
   sudo scripts/install.sh
@@ -143,28 +143,27 @@ socket() {
   echo "$at"
 }
 
+# well UNIT... says that all are active, and that the service answers; of the
+# template's instances being active has to do.
+well() {
+  local unit
+  for unit in "$@"; do systemctl is-active --quiet "$unit" || return 1; done
+  [[ " $* " != *" grantd.service "* ]] || timeout 10 "$bin" hold list --socket "$(socket)" >/dev/null 2>&1
+}
+
 # brought_up restart|start UNIT... does that, and waits until all are healthy or
-# the time is over. The template's instances count by being active.
+# the time is over.
 brought_up() {
-  local end=$((SECONDS + wait)) verb=$1 unit restarts
+  local end=$((SECONDS + wait)) verb=$1 processes
   shift
-  local -a wanted=("$@")
   # systemd itself would wait 90 s for one that hangs. What comes of it tells.
-  run timeout --foreground "$wait" systemctl "$verb" "${wanted[@]}" || true
+  run timeout --foreground "$wait" systemctl "$verb" "$@" || true
   [ -z "$dry" ] || return 0
   while [ "$SECONDS" -lt "$end" ]; do
-    restarts=$(systemctl show -p NRestarts -p MainPID "${wanted[@]}")
-    for unit in "${wanted[@]}"; do
-      systemctl is-active --quiet "$unit" || { sleep 1; continue 2; }
-    done
-    if [[ " ${wanted[*]} " == *" grantd.service "* ]]; then
-      "$bin" hold list --socket "$(socket)" >/dev/null 2>&1 || { sleep 1; continue; }
-    fi
+    processes=$(systemctl show -p NRestarts -p MainPID "$@")
+    well "$@" || { sleep 1; continue; }
     sleep 5
-    for unit in "${wanted[@]}"; do
-      systemctl is-active --quiet "$unit" || continue 2
-    done
-    [ "$restarts" = "$(systemctl show -p NRestarts -p MainPID "${wanted[@]}")" ] && return 0
+    [ "$processes" = "$(systemctl show -p NRestarts -p MainPID "$@")" ] && well "$@" && return 0
   done
   return 1
 }
