@@ -57,6 +57,7 @@ var layers = []layer{
 	{name: "internal/plan", purpose: "what would be changed: desired, observed, steps; pure"},
 	{name: "internal/policy", purpose: "may this client be touched: the allow-list of callbacks; pure"},
 	{name: "internal/dcr", purpose: "the nouns everybody shares; standard library only"},
+	{name: "internal/display", purpose: "makes text from outside harmless to look at"},
 	{name: "internal/spell", purpose: "how far apart two words are, for: did you mean"},
 	{name: "internal/failpoint", purpose: "places where a test kills the process; nothing in other builds"},
 	{name: "internal/bench", purpose: "the built binary measured from outside; benchmarks only"},

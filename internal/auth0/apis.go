@@ -6,6 +6,7 @@ import (
 	"github.com/auth0/go-auth0/v3/management"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // API reads a resource server by its identifier, which is matched exactly;
@@ -33,13 +34,13 @@ func (c *Client) readAPI(ctx context.Context, identifier string) (*management.Ge
 		return nil, dcr.API{}, badResponse(opGetResourceServer, errNoID)
 	}
 	api := dcr.API{
-		ID: r.GetID(), Name: clean(r.GetName(), maxMessage), Identifier: identifier,
-		SigningAlg: clean(string(r.GetSigningAlg()), maxCode), AllowOfflineAccess: r.GetAllowOfflineAccess(),
+		ID: r.GetID(), Name: display.Line(r.GetName(), maxMessage), Identifier: identifier,
+		SigningAlg: display.Line(string(r.GetSigningAlg()), maxCode), AllowOfflineAccess: r.GetAllowOfflineAccess(),
 		EnforcePolicies: r.GetEnforcePolicies(),
 	}
 	access := r.GetSubjectTypeAuthorization()
 	users := access.GetUser()
-	api.UserPolicy = dcr.AccessPolicy(clean(string(users.GetPolicy()), maxCode))
+	api.UserPolicy = dcr.AccessPolicy(display.Line(string(users.GetPolicy()), maxCode))
 	for _, s := range r.Scopes {
 		if s != nil {
 			api.Scopes = append(api.Scopes, s.Value)

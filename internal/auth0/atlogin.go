@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // What runs at a login is listed up to this many, in one call.
@@ -54,7 +55,7 @@ func (c *Client) active(ctx context.Context, op, path string, q url.Values) ([]s
 		Enabled *bool `json:"enabled"`
 	}
 	return translate(items, func(w *wire) (string, bool) {
-		name := clean(first(string(w.Name), string(w.ID)), maxMessage)
+		name := display.Line(first(string(w.Name), string(w.ID)), maxMessage)
 		return name, name != "" && (w.Enabled == nil || *w.Enabled) // the filter is Auth0's word
 	}), nil
 }
@@ -97,7 +98,7 @@ func (c *Client) Organizations(ctx context.Context) (found []Organization, more 
 		Access text   `json:"third_party_client_access"`
 	}
 	return translate(p.items, func(w *wire) (Organization, bool) {
-		return Organization{ID: w.ID, Name: clean(string(w.Name), maxMessage), ThirdParty: w.Access == "allow"}, validID(w.ID)
+		return Organization{ID: w.ID, Name: display.Line(string(w.Name), maxMessage), ThirdParty: w.Access == "allow"}, validID(w.ID)
 	}), p.next != "", nil
 }
 

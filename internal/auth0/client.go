@@ -20,6 +20,7 @@ import (
 
 	"grantd/internal/budget"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // Options configure a Client. Domain, ClientID and ClientSecret are required.
@@ -231,7 +232,7 @@ func result(op string, err error) error {
 
 // badResponse is a 2xx whose body is not what it should be.
 func badResponse(op string, err error) *Error {
-	return &Error{Op: op, Reason: dcr.BadResponse, Message: clean(err.Error(), maxMessage), Err: err}
+	return &Error{Op: op, Reason: dcr.BadResponse, Message: display.Line(err.Error(), maxMessage), Err: err}
 }
 
 // invalid is an argument that must not reach a URL.
@@ -243,7 +244,7 @@ func invalid(op, what string) *Error {
 // known again when it comes back as a log entry.
 func correlation(id string) option.RequestOption {
 	h := http.Header{}
-	if id = clean(id, maxCorrelationID); id != "" {
+	if id = display.Line(id, maxCorrelationID); id != "" {
 		h.Set(correlationHeader, id)
 	}
 	return option.WithHTTPHeader(h)

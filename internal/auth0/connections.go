@@ -9,6 +9,7 @@ import (
 	"github.com/auth0/go-auth0/v3/management/core"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // connectionFields are what is asked for of a connection: its options hold
@@ -35,7 +36,7 @@ func (c *Client) Connection(ctx context.Context, name string) (dcr.Connection, e
 	}
 	return dcr.Connection{}, &Error{
 		Op: opListConnections, Reason: dcr.ConnectionNotFound, Err: ErrNotFound,
-		Message: clean(fmt.Sprintf("no connection is named %q", name), maxMessage),
+		Message: display.Line(fmt.Sprintf("no connection is named %q", name), maxMessage),
 	}
 }
 
@@ -138,7 +139,7 @@ func toConnection(op string, r *management.ConnectionForList) (dcr.Connection, e
 		return dcr.Connection{}, badResponse(op, errNoID)
 	}
 	return dcr.Connection{
-		ID: r.GetID(), Name: r.GetName(), Strategy: clean(r.GetStrategy(), maxCode), DomainLevel: r.GetIsDomainConnection(),
+		ID: r.GetID(), Name: r.GetName(), Strategy: display.Line(r.GetStrategy(), maxCode), DomainLevel: r.GetIsDomainConnection(),
 		Inactive: r.Authentication != nil && !r.Authentication.Active,
 	}, nil
 }

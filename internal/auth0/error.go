@@ -13,6 +13,7 @@ import (
 
 	"grantd/internal/budget"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // What an *Error can also be, for errors.Is.
@@ -102,8 +103,8 @@ func statusError(op string, resp *http.Response, body []byte, now time.Time, m m
 	e := &Error{
 		Op:      op,
 		Status:  resp.StatusCode,
-		Code:    clean(m.hide(first(string(b.ErrorCode), string(b.Error))), maxCode),
-		Message: clean(m.hide(first(string(b.Message), string(b.Description))), maxMessage),
+		Code:    display.Line(m.hide(first(string(b.ErrorCode), string(b.Error))), maxCode),
+		Message: display.Line(m.hide(first(string(b.Message), string(b.Description))), maxMessage),
 	}
 	if b.ErrorCode == "" && b.Description == "" {
 		e.Code = "" // there, error is only the name of the status
@@ -202,25 +203,6 @@ func transportError(op string, err error) *Error {
 		e.Reason = dcr.Timeout
 	}
 	return e
-}
-
-// clean makes words from outside fit for a log line: one line, printable,
-// bounded.
-func clean(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\r', r == '\t':
-			return ' '
-		case r == unicode.ReplacementChar, !unicode.IsPrint(r):
-			return -1
-		default:
-			return r
-		}
-	}, s)
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
 }
 
 func first(a, b string) string {

@@ -65,7 +65,7 @@ func TestStatusErrors(t *testing.T) {
 		{name: "odd types", status: 400, body: `{"message":{"a":1},"errorCode":7,"error":[]}`,
 			want: auth0.Error{Message: "Bad Request", Reason: dcr.RejectedByAuth0}},
 		{name: "control characters", status: 400, body: `{"message":"a\u001b[31m\nb\u202ec\u0000"}`,
-			want: auth0.Error{Message: "a[31m bc", Reason: dcr.RejectedByAuth0}},
+			want: auth0.Error{Message: "a\ufffd[31m b\ufffdc\ufffd", Reason: dcr.RejectedByAuth0}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // wireLogStream is all that is read of a stream: sinks hold secrets.
@@ -52,20 +53,20 @@ func (c *Client) LogStreams(ctx context.Context) ([]dcr.LogStream, error) {
 	}
 	return translate(items, func(w *wireLogStream) (dcr.LogStream, bool) {
 		s := dcr.LogStream{
-			ID: w.ID, Name: clean(string(w.Name), maxMessage),
-			Type: clean(string(w.Type), maxCode), Status: clean(string(w.Status), maxCode),
+			ID: w.ID, Name: display.Line(string(w.Name), maxMessage),
+			Type: display.Line(string(w.Type), maxCode), Status: display.Line(string(w.Status), maxCode),
 		}
 		if s.Type != "http" {
 			return s, validID(w.ID)
 		}
 		s.Endpoint = bareURL(string(w.Sink.Endpoint))
-		s.ContentFormat = clean(string(w.Sink.Format), maxCode)
+		s.ContentFormat = display.Line(string(w.Sink.Format), maxCode)
 		s.Credentials = w.Sink.sums()
 		for _, f := range w.Filters[:min(len(w.Filters), most)] {
-			s.Filters = append(s.Filters, clean(string(f.Name), maxCode))
+			s.Filters = append(s.Filters, display.Line(string(f.Name), maxCode))
 		}
 		for _, f := range w.PII.Fields[:min(len(w.PII.Fields), most)] {
-			s.Masked = append(s.Masked, clean(string(f), maxCode))
+			s.Masked = append(s.Masked, display.Line(string(f), maxCode))
 		}
 		return s, validID(w.ID)
 	}), nil
@@ -107,5 +108,5 @@ func bareURL(s string) string {
 	if err != nil || len(s) > maxURL || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
-	return clean(u.Scheme+"://"+u.Host+u.EscapedPath(), maxURL)
+	return display.Line(u.Scheme+"://"+u.Host+u.EscapedPath(), maxURL)
 }

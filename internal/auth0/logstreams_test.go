@@ -57,7 +57,7 @@ func TestOtherLogStreams(t *testing.T) {
 	got, err := open(t, &stub{API: always(200, answer), scope: allScope + " read:log_streams"}).LogStreams(t.Context())
 	if diff := cmp.Diff([]dcr.LogStream{
 		{ID: "lst_1", Name: "splunk", Type: "splunk", Status: "active"},
-		{ID: "lst_2", Name: "a[31m b", Type: "http", Status: "suspended"},
+		{ID: "lst_2", Name: "a\ufffd[31m b", Type: "http", Status: "suspended"},
 		{ID: "lst_3", Type: "http"},
 		{ID: "lst_4", Type: "http"},
 		{ID: "lst_5", Type: "http"},

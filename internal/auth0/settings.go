@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // settingFields are what is asked for of the tenant's settings: they are many,
@@ -33,9 +34,9 @@ func (c *Client) TenantSettings(ctx context.Context) (dcr.TenantSettings, error)
 	}
 	return dcr.TenantSettings{
 		DynamicRegistration: w.Flags.Registration,
-		RegistrationMode:    dcr.SecurityMode(clean(string(w.Mode), maxCode)),
+		RegistrationMode:    dcr.SecurityMode(display.Line(string(w.Mode), maxCode)),
 		CIMD:                w.CIMD,
-		ResourceProfile:     clean(string(w.Profile), maxCode),
-		DefaultAudience:     clean(string(w.Audience), maxURL),
+		ResourceProfile:     display.Line(string(w.Profile), maxCode),
+		DefaultAudience:     display.Line(string(w.Audience), maxURL),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/auth0/go-auth0/v3/management"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // APIScope is a scope that an API defines.
@@ -154,12 +155,12 @@ func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 	}
 	return translate(items, func(w *wire) (Webhook, bool) {
 		hook := Webhook{
-			ID: w.ID, Name: clean(string(w.Name), maxMessage), Status: clean(string(w.Status), maxCode),
+			ID: w.ID, Name: display.Line(string(w.Name), maxMessage), Status: display.Line(string(w.Status), maxCode),
 			Endpoint:      bareURL(w.Sink.Endpoint),
-			ContentFormat: clean(w.Sink.Format, maxCode), ContentType: clean(w.Sink.ContentType, maxCode), sink: &w.Sink,
+			ContentFormat: display.Line(w.Sink.Format, maxCode), ContentType: display.Line(w.Sink.ContentType, maxCode), sink: &w.Sink,
 		}
 		for _, f := range w.Filters {
-			hook.Filters = append(hook.Filters, clean(string(f.Name), maxCode))
+			hook.Filters = append(hook.Filters, display.Line(string(f.Name), maxCode))
 		}
 		hook.Filters = slices.Clip(hook.Filters)
 		return hook, validID(w.ID) && w.Type == "http"

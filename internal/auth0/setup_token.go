@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"grantd/internal/display"
 )
 
 // Claims are what a Management API token says of itself. Nothing is verified:
@@ -43,13 +45,13 @@ func ParseClaims(raw string) (Claims, error) {
 	}
 	// A string always makes a token here: it was one above.
 	t, _ := newToken(raw, string(said.Scope), 0, time.Time{})
-	c := Claims{Scopes: t.scopes, ClientID: clean(string(said.Party), maxCode)}
+	c := Claims{Scopes: t.scopes, ClientID: display.Line(string(said.Party), maxCode)}
 	if said.Expires > 0 && said.Expires < 1e11 { // the year 5138
 		c.Expires = time.Unix(int64(said.Expires), 0)
 	}
 	for _, a := range said.Audience {
 		if host, ok := strings.CutSuffix(strings.TrimPrefix(a, "https://"), apiPath+"/"); ok && host != "" {
-			c.Domain = clean(host, maxMessage)
+			c.Domain = display.Line(host, maxMessage)
 			break
 		}
 	}

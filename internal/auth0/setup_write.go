@@ -11,6 +11,7 @@ import (
 	"github.com/auth0/go-auth0/v3/management"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // NewAPI is the body of POST /resource-servers.
@@ -191,7 +192,7 @@ func (c *Client) send(ctx context.Context, op, method, path, correlationID strin
 		return nil, result(op, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if id := clean(correlationID, maxCorrelationID); id != "" {
+	if id := display.Line(correlationID, maxCorrelationID); id != "" {
 		req.Header.Set(correlationHeader, id)
 	}
 	resp, err := c.transport.Do(req)

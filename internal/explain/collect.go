@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/plan"
 )
 
@@ -56,7 +57,7 @@ func (t *teller) refused() {
 	if t.verdict.Reason == "" {
 		return
 	}
-	evidence := printable(t.verdict.Message, maxText)
+	evidence := display.Line(t.verdict.Message, maxText)
 	switch t.verdict.Reason {
 	case dcr.CallbackNotAllowed, dcr.NoCallbacks:
 		t.add(t.diagnose(CallbackRefused, evidence))
@@ -89,7 +90,7 @@ func (t *teller) braked() {
 		}
 		c := t.diagnose(code, fmt.Sprintf("A hold (%s) is in force %s.", holdOf(h), until))
 		if h.Actor != nil {
-			c.Evidence = append(c.Evidence, "It answers what was done by "+printable(string(h.Actor.Kind)+" "+h.Actor.ID, maxShort)+".")
+			c.Evidence = append(c.Evidence, "It answers what was done by "+display.Line(string(h.Actor.Kind)+" "+h.Actor.ID, maxShort)+".")
 		}
 		if code != SwitchedOff {
 			c.Command = releaseCommand(h)
@@ -108,9 +109,9 @@ func holdOf(h dcr.Hold) string {
 		what = "of this client"
 	}
 	if h.Field != "" {
-		what = "of the step " + printable(string(h.Field), maxShort) + " " + what
+		what = "of the step " + display.Line(string(h.Field), maxShort) + " " + what
 	}
-	return what + ", reason " + printable(string(h.Reason), maxShort)
+	return what + ", reason " + display.Line(string(h.Reason), maxShort)
 }
 
 // holdsBack reports whether a hold covers something that is missing, as far as
@@ -149,7 +150,7 @@ func (t *teller) troubled() {
 	if t.inOrder() {
 		return
 	}
-	message := printable(t.rec.Message, maxText)
+	message := display.Line(t.rec.Message, maxText)
 	switch t.rec.Reason {
 	case dcr.DryRun:
 		t.add(t.diagnose(DryRun, "The ledger has it pending, reason dry_run."))

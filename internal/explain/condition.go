@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/plan"
 )
 
@@ -36,7 +37,7 @@ func (t *teller) conditions() Conditions {
 
 func ledgerCondition(c dcr.Condition) Condition {
 	return Condition{
-		Status: c.Status, Reason: c.Reason, Message: printable(c.Message, maxText), Since: dcr.Timestamp{Time: c.Since},
+		Status: c.Status, Reason: c.Reason, Message: display.Line(c.Message, maxText), Since: dcr.Timestamp{Time: c.Since},
 		Now: Now{Missing: []dcr.Change{}},
 	}
 }
@@ -49,7 +50,7 @@ func (t *teller) now(p plan.Part, has string) Now {
 		return n
 	}
 	n.Status = p.Result.Status && len(p.Steps) == 0
-	n.Reason, n.Message = p.Result.Reason, printable(p.Result.Message, maxText)
+	n.Reason, n.Message = p.Result.Reason, display.Line(p.Result.Message, maxText)
 	for _, s := range p.Steps {
 		n.Missing = append(n.Missing, s.Change())
 	}
@@ -73,11 +74,11 @@ func hasClient(c dcr.Client) string {
 		if s == "" {
 			return "unset"
 		}
-		return printable(s, maxShort)
+		return display.Line(s, maxShort)
 	}
 	types := make([]string, 0, len(c.GrantTypes))
 	for _, g := range c.GrantTypes[:min(len(c.GrantTypes), 10)] {
-		types = append(types, printable(g, maxShort))
+		types = append(types, display.Line(g, maxShort))
 	}
 	return fmt.Sprintf("app_type %s, token_endpoint_auth_method %s, grant_types %s",
 		or(c.AppType), or(c.TokenEndpointAuthMethod), or(strings.Join(types, " ")))
@@ -102,7 +103,7 @@ func hasConnections(all []plan.Connection) string {
 				state += ", inactive"
 			}
 		}
-		said = append(said, printable(c.Name, maxShort)+": "+state)
+		said = append(said, display.Line(c.Name, maxShort)+": "+state)
 	}
 	return strings.Join(said, "; ")
 }
@@ -112,9 +113,9 @@ func hasGrant(g *dcr.Grant) string {
 	case g == nil:
 		return "no grant for its users"
 	case g.AllowAllScopes:
-		return "grant " + printable(g.ID, maxShort) + " with every scope"
+		return "grant " + display.Line(g.ID, maxShort) + " with every scope"
 	case len(g.Scopes) == 0:
-		return "grant " + printable(g.ID, maxShort) + " without a scope"
+		return "grant " + display.Line(g.ID, maxShort) + " without a scope"
 	}
-	return "grant " + printable(g.ID, maxShort) + " with " + printable(strings.Join(g.Scopes, " "), maxText)
+	return "grant " + display.Line(g.ID, maxShort) + " with " + display.Line(strings.Join(g.Scopes, " "), maxText)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // Denial is a login or an exchange that Auth0 refused, by the tenant's log.
@@ -112,14 +113,14 @@ func readDenial(raw json.RawMessage, ids []string) (Denial, bool) {
 		return Denial{}, false
 	}
 	said := words(e)
-	d := Denial{At: dcr.Timestamp{Time: at}, Type: string(e.Type), LogID: printable(string(e.LogID), maxShort)}
+	d := Denial{At: dcr.Timestamp{Time: at}, Type: string(e.Type), LogID: display.Line(string(e.LogID), maxShort)}
 	d.by, d.to = named(said)
 	about := func(s string) bool { return s != "" && slices.Contains(ids, s) }
 	if !about(string(e.ClientID)) && !about(d.by) {
 		return Denial{}, false
 	}
-	d.Text = printable(impersonal(printable(said, 4*maxText)), maxText)
-	d.to = printable(d.to, maxURI)
+	d.Text = display.Line(impersonal(display.Line(said, 4*maxText)), maxText)
+	d.to = display.Line(d.to, maxURI)
 	return d, true
 }
 

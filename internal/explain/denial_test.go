@@ -44,7 +44,7 @@ func TestReadDenials(t *testing.T) {
 		"loopback is nobody's":   {`{"type":"f","client_id":"tpc_a","description":"Callback URL mismatch. http://127.0.0.1:6274/cb is not",` + date + `}`, []string{"Callback URL mismatch. http://127.0.0.1:6274/cb is not"}},
 		"the same one twice":     {`{"type":"f","log_id":"1","client_id":"tpc_a","description":"x",` + date + `},{"type":"f","log_id":"1","client_id":"tpc_a","description":"x",` + date + `}`, []string{"x"}},
 		"the newest comes first": {`{"type":"f","client_id":"tpc_a","description":"old","date":"2026-11-24T00:00:00Z"},{"type":"f","client_id":"tpc_a","description":"new",` + date + `}`, []string{"new", "old"}},
-		"tricks of a terminal":   {`{"type":"f","client_id":"tpc_a","description":"\u001b[31mred\u202e\u0000\n\nnext",` + date + `}`, []string{"[31mred next"}},
+		"tricks of a terminal":   {`{"type":"f","client_id":"tpc_a","description":"\u001b[31mred\u202e\u0000\n\nnext",` + date + `}`, []string{"\ufffd[31mred\ufffd\ufffd next"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := explain.ReadDenials([]byte("["+tt.entries+"]"), "tpc_a")

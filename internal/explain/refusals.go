@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/doctor"
 	"grantd/internal/plan"
 )
@@ -33,7 +34,7 @@ func (t *teller) resolve(code Code, d Denial) Code {
 	switch {
 	case code == GrantMissing && d.to != "" && d.to != audience:
 		return WrongAudience
-	case code == WrongAudience && d.to == printable(audience, maxURI):
+	case code == WrongAudience && d.to == display.Line(audience, maxURI):
 		return APINotFound
 	case code == GrantMissing && t.grantedBefore(d):
 		return APIDeniesUsers // with a grant, only the API's policy refuses
@@ -156,7 +157,7 @@ func (t *teller) particular(d Denial, c *Cause) {
 		if d.to == "" {
 			return
 		}
-		audience := printable(t.f.Desired.Audience, maxURI)
+		audience := display.Line(t.f.Desired.Audience, maxURI)
 		c.Text = fmt.Sprintf("the product asks for the API %s, and clients are granted %s", d.to, audience)
 		if strings.TrimRight(d.to, "/") == strings.TrimRight(audience, "/") {
 			c.Text += ": a slash at the end makes them two"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/policy"
 )
 
@@ -129,7 +130,7 @@ func (t *teller) entries(uris []string) (missing []string, no string) {
 		if product, ok := known.MatchURI(uri); ok {
 			entry = product
 		} else if !canStand(uri) {
-			return nil, "no pattern can allow " + quote(printable(uri, maxURI)) + " safely"
+			return nil, "no pattern can allow " + quote(display.Line(uri, maxURI)) + " safely"
 		}
 		if !slices.Contains(missing, entry) {
 			missing = append(missing, entry)
@@ -144,7 +145,7 @@ func (t *teller) entries(uris []string) (missing []string, no string) {
 // canStand reports whether a callback can stand on the allow-list as it is.
 func canStand(uri string) bool {
 	p, err := policy.Parse([]string{uri})
-	if err != nil || p.AllowsAny() || strings.Contains(uri, "'") || printable(uri, maxURI) != uri {
+	if err != nil || p.AllowsAny() || strings.Contains(uri, "'") || display.Line(uri, maxURI) != uri {
 		return false
 	}
 	_, itself := p.MatchURI(uri)
@@ -162,7 +163,7 @@ func setValue(s string) string {
 
 func (t *teller) remedyOfTenant(code Code) (Cause, bool) {
 	d := t.f.Desired
-	audience := printable(d.Audience, maxURI)
+	audience := display.Line(d.Audience, maxURI)
 	person := func(text, fix string) (Cause, bool) { return Cause{Text: text, Fix: fix, Who: Person}, true }
 	switch code {
 	case RegistrationOff:
@@ -236,10 +237,10 @@ func plainID(s string) bool { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 func (t *teller) connection() string {
 	for _, c := range t.f.Live.Connections {
 		if c.Connection == nil || !c.Connection.DomainLevel || c.Connection.Inactive {
-			return printable(c.Name, maxShort)
+			return display.Line(c.Name, maxShort)
 		}
 	}
-	return printable(strings.Join(t.f.Desired.Connections, ", "), maxShort)
+	return display.Line(strings.Join(t.f.Desired.Connections, ", "), maxShort)
 }
 
 func (t *teller) remedyOfGrantd(code Code) Cause {

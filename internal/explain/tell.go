@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/policy"
 )
 
@@ -28,7 +29,7 @@ func Tell(f Facts) Story {
 	t.judge()
 	t.cond = t.conditions()
 	s := Story{
-		Schema: Schema, ClientID: printable(f.ID, maxURI), Phase: t.rec.Phase, Auth0: t.existence(),
+		Schema: Schema, ClientID: display.Line(f.ID, maxURI), Phase: t.rec.Phase, Auth0: t.existence(),
 		Identity: t.identity(), Conditions: t.cond, CheckedAt: dcr.Timestamp{Time: t.rec.LastCheckedAt},
 		Holds: t.holds(), History: t.history(), Problems: t.problems(),
 	}
@@ -69,14 +70,14 @@ func (t *teller) existence() Existence {
 // identity is by Auth0 where it answered, else by the ledger.
 func (t *teller) identity() Identity {
 	i := Identity{
-		Name: printable(t.rec.Name, maxShort), Registration: t.rec.Registration, SecurityMode: t.rec.SecurityMode,
+		Name: display.Line(t.rec.Name, maxShort), Registration: t.rec.Registration, SecurityMode: t.rec.SecurityMode,
 		RegisteredAt: dcr.Timestamp{Time: t.rec.RegisteredAt}, FirstSeenAt: dcr.Timestamp{Time: t.rec.FirstSeenAt},
 		FirstSeenFeed: t.rec.FirstSeenFeed, ReadyAt: dcr.Timestamp{Time: t.rec.ReadyAt},
 		LastUsedAt: dcr.Timestamp{Time: t.rec.LastUsedAt}, LastDeniedAt: dcr.Timestamp{Time: t.rec.LastDeniedAt},
 	}
 	uris := t.rec.Callbacks
 	if c := t.f.Live.Client; c != nil {
-		i.Name, uris = printable(c.Name, maxShort), c.Callbacks
+		i.Name, uris = display.Line(c.Name, maxShort), c.Callbacks
 		if i.SecurityMode = ""; !c.FirstParty {
 			i.SecurityMode = c.Mode()
 		}
@@ -98,7 +99,7 @@ func (t *teller) callbacks(uris []string) []Callback {
 	known, err := policy.Parse(policy.Presets())
 	out := []Callback{}
 	for _, uri := range uris[:min(len(uris), maxCallbacks)] {
-		c := Callback{URI: printable(uri, maxURI)}
+		c := Callback{URI: display.Line(uri, maxURI)}
 		if err == nil {
 			c.Product, _ = known.MatchURI(uri)
 		}
@@ -164,7 +165,7 @@ func (t *teller) problems() []Problem {
 		all = append(all, t.f.LogProblem)
 	}
 	for _, p := range all {
-		p.Message = printable(impersonal(printable(p.Message, 2*maxText)), maxText)
+		p.Message = display.Line(impersonal(display.Line(p.Message, 2*maxText)), maxText)
 		out = append(out, p)
 	}
 	return out

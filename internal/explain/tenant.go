@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/doctor"
 )
 
@@ -96,11 +97,11 @@ func documentOf(url string) string {
 
 // addFinding adds a cause with the finding's own fix, which knows the tenant.
 func (t *teller) addFinding(code Code, f doctor.Finding) {
-	c := t.diagnose(code, "The tenant ("+string(f.Code)+"): "+printable(f.Message, maxText))
+	c := t.diagnose(code, "The tenant ("+string(f.Code)+"): "+display.Line(f.Message, maxText))
 	var ways []string
 	for _, way := range []string{f.Fix.Dashboard, f.Fix.Setting} {
 		if way != "" {
-			ways = append(ways, strings.TrimSuffix(printable(way, maxText), "."))
+			ways = append(ways, strings.TrimSuffix(display.Line(way, maxText), "."))
 		}
 	}
 	if len(ways) > 0 {

@@ -2,9 +2,8 @@ package explain
 
 import (
 	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"grantd/internal/display"
 )
 
 const (
@@ -13,29 +12,6 @@ const (
 	maxURI   = 200
 )
 
-// printable makes words from outside harmless wherever they are shown: one line
-// of visible characters, at most n of them.
-func printable(s string, n int) string {
-	if len(s) > 8*n { // n characters have at most 4n bytes
-		s = s[:8*n]
-	}
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case r == utf8.RuneError, !unicode.IsGraphic(r):
-			return -1
-		default:
-			return r
-		}
-	}, strings.ToValidUTF8(s, ""))
-	s = strings.Join(strings.Fields(s), " ")
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
 // maxCommand is how long a command may be, in characters: a list of some hundred
 // scopes.
 const maxCommand = 8000
@@ -43,7 +19,7 @@ const maxCommand = 8000
 // whole is a command to paste, or nothing: one that was cut or changed would do
 // something else. Doctor prints it.
 func whole(command string) string {
-	if printable(command, maxCommand) != command {
+	if display.Line(command, maxCommand) != command {
 		return ""
 	}
 	return command
