@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -129,7 +130,7 @@ func (a *app) changePrinter(w io.Writer) func(api.Client) error {
 			if err != nil {
 				return err
 			}
-			_, err = w.Write(append(api.EscapeJSON(b), '\n'))
+			_, err = w.Write(append(display.JSON(b), '\n'))
 			return err
 		}
 		at := c.LastCheckedAt.Time

@@ -15,7 +15,7 @@ import (
 
 	"grantd/internal/config"
 	"grantd/internal/daemon"
-	api "grantd/internal/http"
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -136,7 +136,7 @@ type escaped struct{ io.Writer }
 
 // Write implements io.Writer.
 func (e escaped) Write(line []byte) (int, error) {
-	if _, err := e.Writer.Write(api.EscapeJSON(line)); err != nil {
+	if _, err := e.Writer.Write(display.JSON(line)); err != nil {
 		return 0, err
 	}
 	return len(line), nil

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	api "grantd/internal/http"
+	"grantd/internal/display"
 )
 
 // width is how many columns text is wrapped to.
@@ -26,7 +26,7 @@ func printJSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(api.EscapeJSON(b.Bytes()))
+	_, err := w.Write(display.JSON(b.Bytes()))
 	return err
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+
+	"grantd/internal/display"
 )
 
 // Names of events.
@@ -43,7 +45,7 @@ func (b *Broker) Publish(event string, data any) error {
 	if err != nil {
 		return fmt.Errorf("publish event %q: %w", event, err)
 	}
-	frame := fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, EscapeJSON(text))
+	frame := fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, display.JSON(text))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for ch := range b.subs {
