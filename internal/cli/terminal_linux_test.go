@@ -15,7 +15,7 @@ func TestTerminalRows(t *testing.T) {
 	if err != nil {
 		t.Skip("there are no terminals: ", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestTerminalRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if n := terminalRows(file) + terminalRows(&bytes.Buffer{}); n != 0 {
 		t.Errorf("%d rows of what is no terminal", n)
 	}
@@ -39,7 +39,7 @@ func TestScreen(t *testing.T) {
 	if err != nil {
 		t.Skip("there are no terminals: ", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for env, want := range map[string]struct {
 		screen bool
 		colors painter
