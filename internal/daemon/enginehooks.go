@@ -6,6 +6,7 @@ import (
 	"fmt"
 	nethttp "net/http"
 	"slices"
+	"time"
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
@@ -29,11 +30,13 @@ func (e *Engine) called(c auth0.CallInfo) {
 		e.health.Called(health.Call{Op: c.Op, Status: c.Status, Reason: reason})
 	}
 	e.metrics.ManagementRequest(c.Op, c.Status, reason, c.Took)
+	e.log.Debug("called the Management API", "operation", c.Op, "status", c.Status, "reason", reason, "took", c.Took.Round(time.Millisecond))
 }
 
 // saved tells everybody of an outcome that is kept.
 func (e *Engine) saved(was dcr.Record, o dcr.Outcome, settled bool) {
 	rec := o.Record
+	e.log.Debug("looked at client", "client_id", rec.ClientID, "phase", rec.Phase, "reason", rec.Reason, "changes", len(o.Changes))
 	if was.ReadyAt.IsZero() && !rec.ReadyAt.IsZero() && !rec.RegisteredAt.IsZero() {
 		e.metrics.TimeToReady(rec.TimeToReady)
 	}

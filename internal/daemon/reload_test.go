@@ -170,6 +170,19 @@ func TestReloadLogLevel(t *testing.T) {
 	}
 }
 
+// Who asks for it is told of every call.
+func TestReloadToDebug(t *testing.T) {
+	r := startReloadable(t)
+	if err := r.reload(t, "GRANTD_LOG_LEVEL=debug", "GRANTD_POLL_SCHEDULE=@every 1s"); err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	eventually(t, "a call in the log", func() bool {
+		all += r.log.take()
+		return strings.Contains(all, `level=DEBUG msg="called the Management API" operation=search_logs status=200`)
+	})
+}
+
 // What needs a restart is named, at every reload, and stays as it is.
 func TestReloadNamesRestarts(t *testing.T) {
 	r := startReloadable(t)
