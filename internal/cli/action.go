@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"grantd/internal/display"
+
 	"github.com/spf13/cobra"
 )
 
@@ -49,7 +51,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, c := range []struct{ flag, claim string }{{"role-claim", o.roleClaim}, {"uid-claim", o.uidClaim}} {
 				if err := checkClaim(c.claim); err != nil {
-					return misuse(cmd, fmt.Errorf("--%s %q: %w", c.flag, cut(c.claim, 60), err))
+					return misuse(cmd, fmt.Errorf("--%s %q: %w", c.flag, display.Cut(c.claim, 60), err))
 				}
 			}
 			if o.roleClaim != "" && o.roleClaim == o.uidClaim {

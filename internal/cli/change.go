@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // describe says in words what a change does. Its values are from outside, and
@@ -35,7 +36,7 @@ func describe(c dcr.Change) string {
 	if said == "" {
 		said = describeFields(c)
 	}
-	return printable(cut(said, 1000))
+	return display.Line(said, 1000)
 }
 
 func describeForget(c dcr.Change) string {

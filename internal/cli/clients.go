@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/policy"
 )
 
@@ -122,13 +123,13 @@ func (f *listFlags) selection(now time.Time) (s selection, err error) {
 	s = selection{now: now, limit: f.limit, reverse: f.reverse, after: f.after}
 	for _, p := range f.phases {
 		if !slices.Contains(phaseNames(), p) {
-			return s, fmt.Errorf("--phase %q: there are %s", cut(p, 40), strings.Join(phaseNames(), ", "))
+			return s, fmt.Errorf("--phase %q: there are %s", display.Cut(p, 40), strings.Join(phaseNames(), ", "))
 		}
 		s.phases = append(s.phases, dcr.Phase(p))
 	}
 	for _, p := range f.presets {
 		if !slices.Contains(presetNames(), p) {
-			return s, fmt.Errorf("--preset %q: there are %s", cut(p, 40), strings.Join(presetNames(), ", "))
+			return s, fmt.Errorf("--preset %q: there are %s", display.Cut(p, 40), strings.Join(presetNames(), ", "))
 		}
 	}
 	if s.presets = f.presets; len(s.presets) > 0 {
@@ -159,13 +160,13 @@ func (f *listFlags) selection(now time.Time) (s selection, err error) {
 		s.by, s.sorted = orders()["client"], true
 	case f.sort != "":
 		if s.by, s.sorted = orders()[key]; !s.sorted {
-			return s, fmt.Errorf("--sort %q: there are %s", cut(f.sort, 40), strings.Join(sortNames(), ", "))
+			return s, fmt.Errorf("--sort %q: there are %s", display.Cut(f.sort, 40), strings.Join(sortNames(), ", "))
 		}
 	}
 	s.reverse = s.reverse != backwards
 	switch {
 	case s.after != "" && !dcr.ValidClientID(s.after):
-		return s, fmt.Errorf("--after %q: a client id", cut(s.after, 40))
+		return s, fmt.Errorf("--after %q: a client id", display.Cut(s.after, 40))
 	case s.after != "" && (s.sorted || f.watch):
 		return s, errors.New("--after goes on in the order of ids: not with --sort, --reverse or --watch")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -178,8 +179,8 @@ func (t *textSink) add(l listed) error {
 	t.n++
 	t.blocked = t.blocked || l.phase == dcr.Blocked
 	t.rows = append(t.rows, []cell{
-		{printable(l.id), plain}, {string(l.phase), phaseStyle(l.phase)}, {dash(printable(cut(string(l.reason), 60))), plain},
-		{dash(l.readyIn), plain}, {ago(l.checked, t.s.now), plain}, {ago(l.used, t.s.now), plain}, {printable(cut(l.name, 40)), plain},
+		{display.Visible(l.id), plain}, {string(l.phase), phaseStyle(l.phase)}, {dash(display.Line(string(l.reason), 60)), plain},
+		{dash(l.readyIn), plain}, {ago(l.checked, t.s.now), plain}, {ago(l.used, t.s.now), plain}, {display.Line(l.name, 40), plain},
 	})
 	if len(t.rows) < pageSize {
 		return nil

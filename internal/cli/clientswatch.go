@@ -141,7 +141,7 @@ func (a *app) changePrinter(w io.Writer) func(api.Client) error {
 		if reason == "" {
 			reason = c.LastError
 		}
-		_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", stamp(at), printable(c.ClientID), c.Phase, dash(printable(cut(string(reason), 60))), printable(cut(c.Name, 40)))
+		_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s\n", stamp(at), display.Visible(c.ClientID), c.Phase, dash(display.Line(string(reason), 60)), display.Line(c.Name, 40))
 		return err
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -58,7 +59,7 @@ func (a *app) completeClients(cmd *cobra.Command, args []string, toComplete stri
 	var ids []cobra.Completion
 	for _, c := range found {
 		if !slices.Contains(args, c.ClientID) {
-			ids = append(ids, cobra.CompletionWithDesc(c.ClientID, printable(string(c.Phase)+" "+cut(c.Name, 40))))
+			ids = append(ids, cobra.CompletionWithDesc(c.ClientID, display.Visible(string(c.Phase)+" "+display.Cut(c.Name, 40))))
 		}
 	}
 	return ids, cobra.ShellCompDirectiveNoFileComp

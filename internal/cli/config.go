@@ -12,6 +12,7 @@ import (
 
 	"grantd/internal/config"
 	"grantd/internal/daemon"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -159,14 +160,14 @@ func printConfig(w io.Writer, p painter, c shownConfig, asked bool) error {
 		if s.Origin == config.FromDefault {
 			look = faint
 		}
-		rows = append(rows, []cell{{s.Name, plain}, {printable(origin(s)), look}, {printable(s.Value), look}})
+		rows = append(rows, []cell{{s.Name, plain}, {display.Visible(origin(s)), look}, {display.Visible(s.Value), look}})
 	}
 	if err := printTable(&b, p, rows); err != nil {
 		return err
 	}
 	for _, n := range c.Notices {
 		fmt.Fprintln(&b)
-		say(&b, p, notice, printable(n.String()))
+		say(&b, p, notice, display.Visible(n.String()))
 	}
 	if digest := c.DesiredDigest; digest != "" {
 		fmt.Fprintf(&b, "\nDesired state: %s\n", digest)
@@ -194,7 +195,7 @@ func origin(s config.Setting) string {
 
 func printDifferences(w io.Writer, p painter, d daemonConfig) {
 	if d.DesiredDigest != "" {
-		fmt.Fprintf(w, "That of the running daemon: %s\n", printable(cut(d.DesiredDigest, 100)))
+		fmt.Fprintf(w, "That of the running daemon: %s\n", display.Line(d.DesiredDigest, 100))
 	}
 	if len(d.Differs) == 0 {
 		say(w, p, good, "The running daemon has these values.")
@@ -205,7 +206,7 @@ func printDifferences(w io.Writer, p painter, d daemonConfig) {
 	restart := false
 	for _, x := range d.Differs {
 		restart = restart || x.Needs == "restart"
-		rows = append(rows, []cell{{x.Name, notice}, {x.Needs, plain}, {dash(printable(cut(x.Daemon, 300))), plain}})
+		rows = append(rows, []cell{{x.Name, notice}, {x.Needs, plain}, {dash(display.Line(x.Daemon, 300)), plain}})
 	}
 	_ = printTable(w, p, rows) // a Builder takes everything
 	fmt.Fprintln(w)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	"grantd/internal/doctor"
 	api "grantd/internal/http"
 )
@@ -108,9 +109,9 @@ func describeReport(p painter, r doctor.Report) string {
 	describeCapacity(&b, r)
 	mode := ""
 	if r.Mode != "" {
-		mode = fmt.Sprintf(" Clients that register are %s.", printable(cut(string(r.Mode), 40)))
+		mode = fmt.Sprintf(" Clients that register are %s.", display.Line(string(r.Mode), 40))
 	}
-	say(&b, p, plain, fmt.Sprintf("%s looked at in %s with %s.%s", printable(cut(r.Tenant, 255)), milliseconds(r.TookMS), count(r.Calls, "call"), mode))
+	say(&b, p, plain, fmt.Sprintf("%s looked at in %s with %s.%s", display.Line(r.Tenant, 255), milliseconds(r.TookMS), count(r.Calls, "call"), mode))
 	return b.String()
 }
 
@@ -130,7 +131,7 @@ func alike(all []doctor.Finding) [][]doctor.Finding {
 // describeFindings shows findings that have all but their messages in common.
 func describeFindings(w io.Writer, p painter, s style, all []doctor.Finding) {
 	one := all[0]
-	fmt.Fprintln(w, p.paint(s, printable(cut(string(one.Code), 60))))
+	fmt.Fprintln(w, p.paint(s, display.Line(string(one.Code), 60)))
 	for i, f := range all {
 		if i == shownRows {
 			fmt.Fprintf(w, "  … and %d more; --json lists all\n", len(all)-i)
@@ -189,5 +190,5 @@ func describeCapacity(w io.Writer, r doctor.Report) {
 	case c.Plan != "":
 		plan = "plan " + c.Plan
 	}
-	lines(w, wrap(printable("In use: "+strings.Join(parts, "; ")+" ("+plan+")."), width))
+	lines(w, wrap(display.Visible("In use: "+strings.Join(parts, "; ")+" ("+plan+")."), width))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	stories "grantd/internal/explain"
 	api "grantd/internal/http"
 )
@@ -47,7 +48,7 @@ func oneExplained(_ *cobra.Command, args []string) error {
 	case len(args) > 1:
 		return fmt.Errorf("one client id, not %d", len(args))
 	case !stories.ValidID(args[0]):
-		return fmt.Errorf("%q can be neither a client id nor the https URL of a metadata document; grantd clients list has the ids", cut(args[0], 40))
+		return fmt.Errorf("%q can be neither a client id nor the https URL of a metadata document; grantd clients list has the ids", display.Cut(args[0], 40))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 	"grantd/internal/store"
 )
@@ -79,7 +80,7 @@ func (a *app) forget(cmd *cobra.Command, id string, force bool) error {
 // describeForgotten says what is forgotten, and what is not.
 func describeForgotten(f api.Forgotten) string {
 	var b strings.Builder
-	id := printable(f.Client.ClientID)
+	id := display.Visible(f.Client.ClientID)
 	fmt.Fprintf(&b, "Forgotten: %s, which was %s.\n", id, f.Client.Phase)
 	if f.Client.Phase != dcr.Gone {
 		fmt.Fprintln(&b, "Nothing was touched in Auth0. If the client is still there, the next sweep finds\nit again, as a new one.")

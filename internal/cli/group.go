@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"grantd/internal/display"
 )
 
 const (
@@ -86,7 +88,7 @@ func printGroups(w io.Writer, p painter, heading string, all []group) {
 
 func (g group) print(w io.Writer, p painter) {
 	if g.title != "" {
-		fmt.Fprintln(w, p.paint(strong, count(g.size(), g.noun))+"  "+p.paint(g.style, printable(g.title)))
+		fmt.Fprintln(w, p.paint(strong, count(g.size(), g.noun))+"  "+p.paint(g.style, display.Visible(g.title)))
 	}
 	for _, line := range g.lines {
 		fmt.Fprintln(w, line)
@@ -98,7 +100,7 @@ func (g group) print(w io.Writer, p painter) {
 		fmt.Fprintln(w, "    "+strings.TrimRight(line, " \n"))
 	}
 	if more := g.size() - len(shown); more > 0 {
-		where := printable(g.more)
+		where := display.Visible(g.more)
 		if where == "" {
 			where = "--json"
 		}
@@ -111,8 +113,8 @@ func (g group) print(w io.Writer, p painter) {
 // stands on its first line.
 func wrapped(label, text string) []string {
 	indent := "  "
-	first := indent + printable(label)
-	lines := wrap(printable(cut(text, 2000)), width-len(first))
+	first := indent + display.Visible(label)
+	lines := wrap(display.Line(text, 2000), width-len(first))
 	for i := range lines {
 		if i == 0 {
 			lines[i] = first + lines[i]

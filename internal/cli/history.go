@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 	"grantd/internal/store"
 )
@@ -45,12 +46,12 @@ Exit codes: 0 shown, also when there is nothing; 1 failed; 2 wrong usage.`,
 				return misuse(cmd, fmt.Errorf("--limit %d: use 0 for all of them", limit))
 			}
 			if seq, err := strconv.ParseUint(after, 10, 64); cmd.Flags().Changed("after") && (err != nil || seq == 0) {
-				return misuse(cmd, fmt.Errorf("--after %q: the number of an entry", cut(after, 40)))
+				return misuse(cmd, fmt.Errorf("--after %q: the number of an entry", display.Cut(after, 40)))
 			}
 			q := journalQuery{id: first(args), limit: limit, after: after, steps: steps}
 			for _, s := range steps {
 				if !slices.Contains(stepNames(), s) {
-					return misuse(cmd, fmt.Errorf("--step %q: there are %s", cut(s, 40), strings.Join(stepNames(), ", ")))
+					return misuse(cmd, fmt.Errorf("--step %q: there are %s", display.Cut(s, 40), strings.Join(stepNames(), ", ")))
 				}
 			}
 			if newer != "" {
@@ -167,8 +168,8 @@ func (t *journalText) add(e api.JournalEntry) error {
 	}
 	t.n++
 	t.rows = append(t.rows, []cell{
-		{strconv.FormatUint(e.Seq, 10), strong}, {stamp(e.At.Time), plain}, {dash(printable(cut(e.ClientID, 128))), plain},
-		{printable(cut(string(e.Step), 40)), plain}, {printable(cut(because(e.Cause), 300)), plain}, {changed(e), plain},
+		{strconv.FormatUint(e.Seq, 10), strong}, {stamp(e.At.Time), plain}, {dash(display.Line(e.ClientID, 128)), plain},
+		{display.Line(string(e.Step), 40), plain}, {display.Line(because(e.Cause), 300), plain}, {changed(e), plain},
 	})
 	if len(t.rows) < pageSize {
 		return nil
@@ -189,7 +190,7 @@ func (t *journalText) end(next string) error {
 	}
 	err := t.flush()
 	if err == nil && next != "" {
-		_, err = fmt.Fprintf(t.w, "\nThese are the newest %d; older ones: %s --after %s\n", t.n, t.q.command(), printable(next))
+		_, err = fmt.Fprintf(t.w, "\nThese are the newest %d; older ones: %s --after %s\n", t.n, t.q.command(), display.Visible(next))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 	"grantd/internal/store"
 )
@@ -107,7 +108,7 @@ can log in through them. Those that are ready go on working, shown as blocked.
 To undo it: grantd hold release
 `, until)
 	}
-	id := printable(h.ClientID)
+	id := display.Visible(h.ClientID)
 	text := fmt.Sprintf("%s is held, %s.\ngrantd writes nothing to it, whatever is changed there.\nTo undo it: grantd hold release %s\n", id, until, id)
 	if !set.Known {
 		text += "\nThe ledger has no such client. The hold is kept, should it register.\n"
@@ -167,7 +168,7 @@ Exit codes: 0 released, 1 failed or no such hold, 2 wrong usage.`,
 			s.ClientID, s.Reason, s.Field = first(args), dcr.Reason(reason), dcr.StepKind(field)
 			switch {
 			case reason != "" && !slices.Contains(releasable(), reason):
-				return misuse(cmd, fmt.Errorf("--reason %q: there are %s", cut(reason, 40), strings.Join(releasable(), ", ")))
+				return misuse(cmd, fmt.Errorf("--reason %q: there are %s", display.Cut(reason, 40), strings.Join(releasable(), ", ")))
 			case s.All && s != store.HoldSelector{All: true}:
 				return misuse(cmd, errors.New("--all releases every hold: it goes with nothing else"))
 			case s == store.HoldSelector{}:
@@ -284,8 +285,8 @@ func printHolds(w io.Writer, p painter, holds []api.Hold, now time.Time) error {
 			until = "taken out"
 		}
 		rows = append(rows, []cell{
-			{printable(cut(what, 80)), plain}, {dash(printable(cut(h.ClientID, 128))), plain}, {printable(cut(string(h.Reason), 40)), notice},
-			{since, plain}, {until, plain}, {printable(cut(holder(h), 150)), plain},
+			{display.Line(what, 80), plain}, {dash(display.Line(h.ClientID, 128)), plain}, {display.Line(string(h.Reason), 40), notice},
+			{since, plain}, {until, plain}, {display.Line(holder(h), 150), plain},
 		})
 	}
 	return printTable(w, p, rows)
@@ -313,7 +314,7 @@ func oneClient(_ *cobra.Command, args []string) error {
 	case len(args) > 1:
 		return fmt.Errorf("one client id, not %d", len(args))
 	case len(args) == 1 && !dcr.ValidClientID(args[0]):
-		return fmt.Errorf("%q cannot be a client id; grantd clients list has them", cut(args[0], 40))
+		return fmt.Errorf("%q cannot be a client id; grantd clients list has them", display.Cut(args[0], 40))
 	}
 	return nil
 }
@@ -327,7 +328,7 @@ func first(args []string) string {
 
 // parseLength reads a duration; other than time.ParseDuration it knows days.
 func parseLength(flag, s string) (time.Duration, error) {
-	wrong := fmt.Errorf("%s %q: write a duration up to 3650d, such as 30m, 2h or 7d", flag, cut(s, 40))
+	wrong := fmt.Errorf("%s %q: write a duration up to 3650d, such as 30m, 2h or 7d", flag, display.Cut(s, 40))
 	d, err := time.ParseDuration(s)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, convErr := strconv.Atoi(days)

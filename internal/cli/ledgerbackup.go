@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -152,7 +153,7 @@ func (a *app) printBackup(w io.Writer, r store.Report) error {
 	}
 	var b strings.Builder
 	p := a.color(w)
-	fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, printable(r.Path)), p.paint(good, "The backup is complete and sound."))
+	fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, display.Visible(r.Path)), p.paint(good, "The backup is complete and sound."))
 	holds(&b, r)
 	_, err := io.WriteString(w, b.String())
 	return err

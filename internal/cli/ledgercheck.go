@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -86,15 +87,15 @@ func printChecked(w io.Writer, p painter, c checked) error {
 		what = "the running daemon's ledger"
 	}
 	if c.OK {
-		fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, printable(what)), p.paint(good, "Nothing is wrong."))
+		fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, display.Visible(what)), p.paint(good, "Nothing is wrong."))
 		holds(&b, c.Report)
 		if c.Free > c.Size/2 && c.Size > 10<<20 {
 			say(&b, p, notice, fmt.Sprintf("%s of it are free: grantd ledger compact gives them back.", bytesText(c.Free)))
 		}
 	} else {
-		fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, printable(what)), p.paint(bad, "It is damaged."))
+		fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, display.Visible(what)), p.paint(bad, "It is damaged."))
 		for _, f := range c.Findings {
-			lines := wrap(printable(cut(f, 500)), width-4)
+			lines := wrap(display.Line(f, 500), width-4)
 			for i, line := range lines {
 				mark := "  - "
 				if i > 0 {
@@ -107,7 +108,7 @@ func printChecked(w io.Writer, p painter, c checked) error {
 		say(&b, p, plain, "Put a backup back with grantd ledger restore FILE, or set the file aside with grantd ledger rebuild: the next start makes a new ledger from the tenant.")
 	}
 	for _, n := range c.Notes {
-		say(&b, p, notice, "Note: "+printable(cut(n, 500)))
+		say(&b, p, notice, "Note: "+display.Line(n, 500))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -117,7 +118,7 @@ func printChecked(w io.Writer, p painter, c checked) error {
 func holds(w io.Writer, r store.Report) {
 	fmt.Fprintf(w, "%s, schema %d, %s, %s\n", bytesText(r.Size), r.Schema, count(r.Clients, "client"), entries(r.Journal))
 	if r.Tenant != "" {
-		fmt.Fprintf(w, "tenant %s, audience %s\n", printable(r.Tenant), printable(r.Audience))
+		fmt.Fprintf(w, "tenant %s, audience %s\n", display.Visible(r.Tenant), display.Visible(r.Audience))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -91,13 +92,13 @@ func (a *app) restore(cmd *cobra.Command, file string) error {
 	}
 	var b strings.Builder
 	p := a.color(out)
-	fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, printable(r.Path)), p.paint(good, "Restored."))
+	fmt.Fprintf(&b, "%s  %s\n", p.paint(strong, display.Visible(r.Path)), p.paint(good, "Restored."))
 	holds(&b, r.Report)
 	for _, n := range r.Notes {
-		say(&b, p, notice, "Note: "+printable(cut(n, 500)))
+		say(&b, p, notice, "Note: "+display.Line(n, 500))
 	}
 	if r.SetAside != "" {
-		fmt.Fprintf(&b, "What was there before: %s\n", printable(r.SetAside))
+		fmt.Fprintf(&b, "What was there before: %s\n", display.Visible(r.SetAside))
 	}
 	b.WriteByte('\n')
 	say(&b, p, plain, "Start the daemon. It reads the log on from where the backup ends; grantd sync compares the whole tenant at once.")
@@ -131,7 +132,7 @@ configuration.`,
 				return printJSON(out, compacted{outputSchema, path, c.Before, c.After})
 			}
 			p := a.color(out)
-			_, err = fmt.Fprintf(out, "%s  %s\n", p.paint(strong, printable(path)),
+			_, err = fmt.Fprintf(out, "%s  %s\n", p.paint(strong, display.Visible(path)),
 				p.paint(good, fmt.Sprintf("Compacted from %s to %s.", bytesText(c.Before), bytesText(c.After))))
 			return err
 		},
@@ -172,7 +173,7 @@ or configuration.`,
 			}
 			var b strings.Builder
 			p := a.color(out)
-			fmt.Fprintf(&b, "%s  %s\n\n", p.paint(strong, printable(name)), p.paint(good, "The ledger was set aside."))
+			fmt.Fprintf(&b, "%s  %s\n\n", p.paint(strong, display.Visible(name)), p.paint(good, "The ledger was set aside."))
 			say(&b, p, plain, "Start the daemon: it makes a new ledger and compares the whole tenant with the configuration. "+
 				"It creates and widens grants, and narrows none that it finds: grantd plan shows what that leaves, and grantd sync --adopt narrows it.")
 			_, err = io.WriteString(out, b.String())

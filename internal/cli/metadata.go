@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"grantd/internal/display"
+
 	"github.com/spf13/cobra"
 )
 
@@ -97,14 +99,14 @@ func (o *metadataOptions) check() error {
 	if o.issuer != "" {
 		u, err := url.Parse(o.issuer)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || strings.ContainsAny(o.issuer, "?#") {
-			return fmt.Errorf("--issuer %q: it is https and a host, such as https://login.example.com/", cut(o.issuer, 60))
+			return fmt.Errorf("--issuer %q: it is https and a host, such as https://login.example.com/", display.Cut(o.issuer, 60))
 		}
 		o.issuer = "https://" + u.Host + "/" // as Auth0 writes it
 	}
 	if o.documentation != "" {
 		u, err := url.Parse(o.documentation)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-			return fmt.Errorf("--documentation %q: it is the address of a web page", cut(o.documentation, 60))
+			return fmt.Errorf("--documentation %q: it is the address of a web page", display.Cut(o.documentation, 60))
 		}
 	}
 	return nil
@@ -120,7 +122,7 @@ func (a *app) metadata(cmd *cobra.Command, o metadataOptions) error {
 		if !ok {
 			return usageError{errors.New("OAUTH_AUDIENCE is no https URL without a fragment, and so has no such address (RFC 9728, section 1.2)")}
 		}
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), printable(at))
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), display.Visible(at))
 		return err
 	}
 	if o.issuer == "" && w.Domain == "" {
@@ -139,7 +141,7 @@ func (a *app) metadata(cmd *cobra.Command, o metadataOptions) error {
 // tellMetadata says where the document goes, and what is odd about it.
 func (w wanted) tellMetadata(stderr io.Writer, at string, ok bool) {
 	if ok {
-		fmt.Fprintf(stderr, "Serve it at %s\n", printable(at))
+		fmt.Fprintf(stderr, "Serve it at %s\n", display.Visible(at))
 	} else {
 		fmt.Fprintln(stderr, "warning: OAUTH_AUDIENCE is no https URL without a fragment: clients that follow RFC 9728 will not take it for a resource")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 	"grantd/internal/reconcile"
 )
@@ -133,7 +134,7 @@ func reasonStyle(r dcr.Reason) style {
 }
 
 func clientRow(c reconcile.Planned) []cell {
-	row := []cell{{printable(c.ClientID), plain}, {printable(cut(c.Name, 40)), plain}}
+	row := []cell{{display.Visible(c.ClientID), plain}, {display.Line(c.Name, 40), plain}}
 	if c.New {
 		row = append(row, cell{"new", faint})
 	}
@@ -149,7 +150,7 @@ func leftBehind(grants []reconcile.LeftBehind) []group {
 			about = "grantd made it before its client was refused. Delete it under Applications → the application → APIs if the client shall not reach the API; grantd deletes nothing by itself."
 		}
 		g.add(group{title: "left behind, " + string(l.Reason), noun: "grant", style: notice, lines: wrapped("", about)},
-			[]cell{{printable(l.ClientID), plain}, {printable(l.GrantID), plain}, {printable(cut(strings.Join(l.Scopes, " "), 200)), plain}})
+			[]cell{{display.Visible(l.ClientID), plain}, {display.Visible(l.GrantID), plain}, {display.Line(strings.Join(l.Scopes, " "), 200), plain}})
 	}
 	return g.largestFirst()
 }

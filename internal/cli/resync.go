@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 	"grantd/internal/store"
 )
@@ -56,7 +57,7 @@ or waiting for a person.`,
 				return a.resync(cmd, args)
 			}
 			if phase != "" && !slices.Contains(phaseNames(), phase) || phase == "" && !all {
-				return misuse(cmd, fmt.Errorf("--phase %q: there are %s", cut(phase, 40), strings.Join(phaseNames(), ", ")))
+				return misuse(cmd, fmt.Errorf("--phase %q: there are %s", display.Cut(phase, 40), strings.Join(phaseNames(), ", ")))
 			}
 			return a.resyncAll(cmd, dcr.Phase(phase))
 		},
@@ -71,7 +72,7 @@ or waiting for a person.`,
 func clientIDs(args []string) error {
 	for _, id := range args {
 		if !dcr.ValidClientID(id) {
-			return fmt.Errorf("%q cannot be a client id; grantd clients list has them", cut(id, 40))
+			return fmt.Errorf("%q cannot be a client id; grantd clients list has them", display.Cut(id, 40))
 		}
 	}
 	return nil

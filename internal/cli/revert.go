@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -58,7 +59,7 @@ func oneEntry(_ *cobra.Command, args []string) error {
 func parseEntry(s string) (uint64, error) {
 	seq, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || seq == 0 {
-		return 0, fmt.Errorf("%q is not the number of a journal entry; grantd history lists them", cut(s, 40))
+		return 0, fmt.Errorf("%q is not the number of a journal entry; grantd history lists them", display.Cut(s, 40))
 	}
 	return seq, nil
 }
@@ -87,15 +88,15 @@ func describeReverted(r api.Reverted) string {
 	if r.DryRun {
 		did, holds = "Would revert", "would be held, so that it stays undone"
 	}
-	fmt.Fprintf(&b, "%s entry %d, %s of %s: %s\n", did, r.Seq, printable(cut(string(r.Step), 40)), printable(cut(r.ClientID, 128)), describeUndone(r))
+	fmt.Fprintf(&b, "%s entry %d, %s of %s: %s\n", did, r.Seq, display.Line(string(r.Step), 40), display.Line(r.ClientID, 128), describeUndone(r))
 	for _, note := range r.Notes {
-		fmt.Fprintln(&b, printable(cut(note, 1000)))
+		fmt.Fprintln(&b, display.Line(note, 1000))
 	}
 	what := "The client"
 	if r.Hold.ClientID == "" {
-		what = "The step " + printable(cut(string(r.Hold.Field), 40)) + " of every client"
+		what = "The step " + display.Line(string(r.Hold.Field), 40) + " of every client"
 	}
-	fmt.Fprintf(&b, "%s %s. To let grantd go on: %s\n", what, holds, printable(cut(r.Release, 200)))
+	fmt.Fprintf(&b, "%s %s. To let grantd go on: %s\n", what, holds, display.Line(r.Release, 200))
 	return b.String()
 }
 
@@ -110,14 +111,14 @@ func describeUndone(r api.Reverted) string {
 			return "the grant holds every scope of the API"
 		}
 		if scopes, ok := dcr.Texts(r.After["scope"]); ok {
-			return printable(cut("the grant holds "+list(scopes), 1000))
+			return display.Line("the grant holds "+list(scopes), 1000)
 		}
 	case dcr.StepConnect:
-		return printable(cut("disabled "+value(r.After["connection"])+" for it", 1000))
+		return display.Line("disabled "+value(r.After["connection"])+" for it", 1000)
 	case dcr.StepDomainLevel:
-		return printable(cut(value(r.After["connection"])+" is not domain-level any more", 1000))
+		return display.Line(value(r.After["connection"])+" is not domain-level any more", 1000)
 	}
-	return printable(cut(describeFields(dcr.Change{Before: r.Before, After: r.After}), 1000))
+	return display.Line(describeFields(dcr.Change{Before: r.Before, After: r.After}), 1000)
 }
 
 // Revert implements api.Reverter.

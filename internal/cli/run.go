@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"grantd/internal/display"
+
 	"github.com/spf13/cobra"
 )
 
@@ -63,7 +65,7 @@ func Run(ctx context.Context, p Process) int {
 		if i == 0 {
 			line = "grantd: " + line
 		}
-		fmt.Fprintln(p.Stderr, priority+printable(line))
+		fmt.Fprintln(p.Stderr, priority+display.Visible(line))
 	}
 	if isUsage {
 		return exitUsage

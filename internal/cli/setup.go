@@ -17,6 +17,7 @@ import (
 	"grantd/internal/config"
 	"grantd/internal/daemon"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/plan"
 	"grantd/internal/setup"
 )
@@ -167,7 +168,7 @@ func (p *preparation) prepare(ctx context.Context) (setup.File, *envKeeper, erro
 		return file, nil, err
 	}
 	for _, n := range p.notices {
-		fmt.Fprintln(p.cmd.ErrOrStderr(), printable(n.String()))
+		fmt.Fprintln(p.cmd.ErrOrStderr(), display.Visible(n.String()))
 	}
 	if err := p.checkToken(); err != nil {
 		return file, nil, err
@@ -256,7 +257,7 @@ func (p *preparation) checkToken() error {
 	}
 	p.claims = claims
 	if p.config.Origin(setupToken) == config.FromEnvFile {
-		fmt.Fprintf(p.cmd.ErrOrStderr(), "%s is in %s, where the daemon's user can read it: take it out when this is done\n", setupToken, printable(p.envFile))
+		fmt.Fprintf(p.cmd.ErrOrStderr(), "%s is in %s, where the daemon's user can read it: take it out when this is done\n", setupToken, display.Visible(p.envFile))
 	}
 	if !claims.Expires.IsZero() && !time.Now().Before(claims.Expires) {
 		return fmt.Errorf("%s expired at %s\n%s", setupToken, stamp(claims.Expires), tokenHelp())

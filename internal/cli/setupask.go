@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"grantd/internal/config"
+	"grantd/internal/display"
 )
 
 // question is one of what a person has to say.
@@ -95,7 +96,7 @@ func (p *preparation) takeFlags(isNew bool) error {
 			continue
 		}
 		if is, said := valueOf(before, q.name), valueOf(c, q.name); is != said {
-			return misuse(p.cmd, fmt.Errorf("--%s says %s, and the configuration says %s=%s: change it there, or leave the flag out", q.flag, cut(said, 100), q.name, cut(is, 100)))
+			return misuse(p.cmd, fmt.Errorf("--%s says %s, and the configuration says %s=%s: change it there, or leave the flag out", q.flag, display.Cut(said, 100), q.name, display.Cut(is, 100)))
 		}
 		delete(p.answers, q.name)
 	}
@@ -134,7 +135,7 @@ func (p *preparation) put(ctx context.Context, q question, suggested string, isN
 	for range tries {
 		text := q.ask
 		if suggested != "" {
-			text += " [" + printable(cut(suggested, 100)) + "]"
+			text += " [" + display.Line(suggested, 100) + "]"
 		}
 		line, err := p.prompt(ctx, text+": ")
 		if err != nil {
@@ -155,7 +156,7 @@ func (p *preparation) put(ctx context.Context, q question, suggested string, isN
 		}
 		delete(p.answers, q.name)
 		_, text, _ = strings.Cut(err.Error(), "\n")
-		fmt.Fprintln(p.talk, p.paint(bad, printable(text)))
+		fmt.Fprintln(p.talk, p.paint(bad, display.Visible(text)))
 	}
 	return misuse(p.cmd, fmt.Errorf("none of %d answers for %s could be taken; --%s says it without a question", tries, q.name, q.flag))
 }

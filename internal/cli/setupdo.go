@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"grantd/internal/display"
 	"grantd/internal/setup"
 )
 
@@ -169,22 +170,22 @@ func (p *preparation) show(a setup.Action) {
 		fmt.Fprintln(p.talk, "    "+c.String())
 	}
 	if a.Writes != "" {
-		fmt.Fprintf(p.talk, "    into %s:\n", printable(p.envFile))
+		fmt.Fprintf(p.talk, "    into %s:\n", display.Visible(p.envFile))
 		for line := range strings.SplitSeq(a.Writes, "\n") {
-			fmt.Fprintln(p.talk, "      "+printable(cut(line, 1000)))
+			fmt.Fprintln(p.talk, "      "+display.Visible(display.Cut(line, 1000)))
 		}
 	}
 	if a.Dashboard != "" {
 		p.words("Dashboard: "+a.Dashboard, plain)
 	}
 	if a.Command != "" {
-		fmt.Fprintln(p.talk, "    "+printable(a.Command)) // one line: it is to be pasted
+		fmt.Fprintln(p.talk, "    "+display.Visible(a.Command)) // one line: it is to be pasted
 	}
 }
 
 // title is what an action is, after head.
 func (p *preparation) title(head string, look style, a setup.Action) {
-	for i, line := range wrap(printable(cut(a.Title, 2000)), width-len(head)) {
+	for i, line := range wrap(display.Line(a.Title, 2000), width-len(head)) {
 		if i > 0 {
 			head = strings.Repeat(" ", len(head))
 		}

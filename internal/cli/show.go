@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -31,7 +32,7 @@ usage.`,
 			case len(args) > 1:
 				return fmt.Errorf("one client id, not %d", len(args))
 			case !dcr.ValidClientID(args[0]):
-				return fmt.Errorf("%q cannot be a client id; grantd clients list has them", cut(args[0], 40))
+				return fmt.Errorf("%q cannot be a client id; grantd clients list has them", display.Cut(args[0], 40))
 			}
 			return nil
 		},
@@ -80,7 +81,7 @@ func printClient(w io.Writer, p painter, c api.Client, now time.Time) error {
 
 // head says who it is, where it stands, why, and what to do.
 func (s sheet) head(c api.Client) {
-	fmt.Fprintln(s.out, strings.TrimSpace(s.paint(strong, printable(c.ClientID))+"  "+printable(cut(c.Name, 60))))
+	fmt.Fprintln(s.out, strings.TrimSpace(s.paint(strong, display.Visible(c.ClientID))+"  "+display.Line(c.Name, 60)))
 	stands := string(c.Phase)
 	if c.Reason != "" {
 		stands += ": " + string(c.Reason)
@@ -158,7 +159,7 @@ func (s sheet) history(c api.Client) {
 	}
 	s.row("kind", plain, kind)
 	for _, u := range c.Callbacks {
-		s.row("callback", plain, printable(cut(u, 200)))
+		s.row("callback", plain, display.Line(u, 200))
 	}
 	s.when("registered", c.RegisteredAt, "")
 	s.when("first seen", c.FirstSeenAt, "by "+string(c.FirstSeenFeed))
@@ -194,7 +195,7 @@ func (s sheet) row(label string, look style, value string) {
 
 // would prints what a dry run would write.
 func (s sheet) would(c dcr.Change) {
-	for i, line := range wrap(printable(string(c.Step))+": "+describe(c), width-labelWidth) {
+	for i, line := range wrap(display.Visible(string(c.Step))+": "+describe(c), width-labelWidth) {
 		label := ""
 		if i == 0 {
 			label = "would"
@@ -205,7 +206,7 @@ func (s sheet) would(c dcr.Change) {
 
 // words prints text from outside, wrapped and indented.
 func (s sheet) words(indent, text string) {
-	for _, line := range wrap(printable(cut(text, 2000)), width-len(indent)) {
+	for _, line := range wrap(display.Line(text, 2000), width-len(indent)) {
 		fmt.Fprintln(s.out, indent+line)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	stories "grantd/internal/explain"
 )
 
@@ -35,7 +36,7 @@ type story struct {
 
 // verdict is who it is and the one sentence.
 func (t story) verdict() {
-	fmt.Fprintln(t.out, strings.TrimSpace(t.paint(strong, short(t.ClientID))+"  "+printable(cut(t.Identity.Name, 60))))
+	fmt.Fprintln(t.out, strings.TrimSpace(t.paint(strong, short(t.ClientID))+"  "+display.Line(t.Identity.Name, 60)))
 	look := good
 	switch {
 	case t.NeedsPerson():
@@ -43,7 +44,7 @@ func (t story) verdict() {
 	case t.Next.Who == stories.Grantd || len(t.Problems) > 0:
 		look = notice
 	}
-	say(t.out, t.painter, look, printable(cut(t.Summary, 2000)))
+	say(t.out, t.painter, look, display.Line(t.Summary, 2000))
 	fmt.Fprintln(t.out)
 }
 
@@ -102,7 +103,7 @@ func (t story) causes() {
 }
 
 // short is a text from outside that has a line to itself, or less.
-func short(s string) string { return printable(cut(s, 200)) }
+func short(s string) string { return display.Line(s, 200) }
 
 // maxCommand is how long a command may be, in characters.
 const maxCommand = 10_000
@@ -111,9 +112,9 @@ const maxCommand = 10_000
 // another one.
 func command(s string) string {
 	switch {
-	case cut(s, maxCommand) != s:
+	case display.Cut(s, maxCommand) != s:
 		return "(the command is too long to show; --json has it)"
-	case printable(s) != s:
+	case display.Visible(s) != s:
 		return "(the command has characters in it that cannot be shown; --json has it)"
 	}
 	return s
@@ -121,7 +122,7 @@ func command(s string) string {
 
 // point prints one of several, with a dash.
 func (t story) point(text string) {
-	for i, line := range wrap(printable(cut(text, 2000)), width-6) {
+	for i, line := range wrap(display.Line(text, 2000), width-6) {
 		mark := "    - "
 		if i > 0 {
 			mark = "      "

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	api "grantd/internal/http"
 )
 
@@ -100,7 +101,7 @@ func leftGroups(left []api.Left) []group {
 			lines: explained(l.Reason, l.Message), n: l.Clients, more: "grantd clients list --phase " + string(l.Phase),
 		}
 		for _, id := range l.ClientIDs {
-			out[i].rows = append(out[i].rows, []cell{{printable(id), plain}})
+			out[i].rows = append(out[i].rows, []cell{{display.Visible(id), plain}})
 		}
 	}
 	return out

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"grantd/internal/display"
@@ -28,31 +27,6 @@ func printJSON(w io.Writer, v any) error {
 	}
 	_, err := w.Write(display.JSON(b.Bytes()))
 	return err
-}
-
-// printable makes text from outside harmless on a terminal: control characters
-// and marks that reorder or hide text become visible.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
-}
-
-// cut shortens s to n characters.
-func cut(s string, n int) string {
-	seen := 0
-	for i := range s {
-		if seen++; seen == n {
-			if _, size := utf8.DecodeRuneInString(s[i:]); i+size < len(s) {
-				return s[:i] + "…"
-			}
-			break
-		}
-	}
-	return s
 }
 
 // wrap breaks s between words into lines of at most n characters; a longer

@@ -8,30 +8,11 @@ import (
 	"testing"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"grantd/internal/config"
 )
-
-func TestCut(t *testing.T) {
-	for _, tt := range []struct {
-		s    string
-		n    int
-		want string
-	}{
-		{"", 3, ""},
-		{"abc", 3, "abc"},
-		{"abcd", 3, "ab…"},
-		{"äöü", 3, "äöü"},
-		{"äöüß", 3, "äö…"},
-	} {
-		if got := cut(tt.s, tt.n); got != tt.want {
-			t.Errorf("cut(%q, %d) = %q, want %q", tt.s, tt.n, got, tt.want)
-		}
-	}
-}
 
 func TestWrap(t *testing.T) {
 	for _, tt := range []struct {
@@ -108,17 +89,6 @@ func FuzzPrintJSON(f *testing.F) {
 		}
 		if back["v"] != s {
 			t.Errorf("%q became %q", s, back["v"])
-		}
-	})
-}
-
-func FuzzPrintable(f *testing.F) {
-	f.Add("\x1b[2J\u009b31m\u202e\xff\n")
-	f.Fuzz(func(t *testing.T, s string) {
-		got := printable(s)
-		harmless(t, got)
-		if utf8.RuneCountInString(got) != utf8.RuneCountInString(s) {
-			t.Errorf("%q became %q", s, got)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"grantd/internal/display"
+
 	"github.com/spf13/cobra"
 )
 
@@ -60,7 +62,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s has no command %q", cmd.CommandPath(), cut(args[0], 40))
+	fmt.Fprintf(&b, "%s has no command %q", cmd.CommandPath(), display.Cut(args[0], 40))
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		b.WriteString("; did you mean " + strings.Join(s, " or ") + "?")
 	}
@@ -70,7 +72,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 // noArguments is cobra.NoArgs in plain words.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no arguments, not even %q", cmd.CommandPath(), cut(args[0], 40))
+		return fmt.Errorf("%s takes no arguments, not even %q", cmd.CommandPath(), display.Cut(args[0], 40))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (x *examination) api() {
 	if f.ScopesKnown { // else these are the ones that are for certain
 		x.looks(APIScopeUndefined)
 	}
-	if missing := lacking(f.Scopes, a.Scopes); len(missing) > 0 {
+	if missing := dcr.Without(f.Scopes, a.Scopes); len(missing) > 0 {
 		x.found(APIScopeUndefined, few(missing), fmt.Sprintf("The API does not define %s, which shall be granted.", few(missing)), scopeList(missing)...)
 	}
 }
@@ -163,7 +163,7 @@ func (x *examination) grants() {
 		return
 	}
 	def := f.Defaults.Value[0]
-	missing := lacking(f.Scopes, def.Scopes)
+	missing := dcr.Without(f.Scopes, def.Scopes)
 	if def.AllowAllScopes {
 		missing = nil
 	}
@@ -186,7 +186,7 @@ func (x *examination) shadows(def dcr.Grant) {
 	}
 	n := 0
 	for _, g := range x.f.Grants.Value.List {
-		less := lacking(gives, g.Scopes)
+		less := dcr.Without(gives, g.Scopes)
 		if g.AllowAllScopes || len(less) == 0 {
 			continue
 		}
@@ -201,17 +201,6 @@ func (x *examination) shadows(def dcr.Grant) {
 		x.found(GrantShadowsDefault, fmt.Sprintf("%d more", n-listed), "")
 		x.findings[len(x.findings)-1].Fix.Command = ""
 	}
-}
-
-// lacking are those of want that has does not hold.
-func lacking(want, has []string) []string {
-	var out []string
-	for _, s := range want {
-		if !slices.Contains(has, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // few names the first ones.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"grantd/internal/display"
 )
 
 const (
@@ -33,13 +35,13 @@ type line struct {
 
 func (l line) String() string {
 	if l.n == 1 {
-		return cut(l.one, maxLine)
+		return display.Cut(l.one, maxLine)
 	}
 	rest := ""
 	if l.n > len(l.examples) {
 		rest = fmt.Sprintf(" and %d more", l.n-len(l.examples))
 	}
-	return cut(fmt.Sprintf("%d %s. Among them: %s%s", l.n, l.many, strings.Join(l.examples, ", "), rest), maxLine)
+	return display.Cut(fmt.Sprintf("%d %s. Among them: %s%s", l.n, l.many, strings.Join(l.examples, ", "), rest), maxLine)
 }
 
 // pace is when a group was told last, and how long it waits since.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"grantd/internal/display"
 )
 
 const (
@@ -47,7 +49,7 @@ func tame(s string, n int) string {
 			b.WriteRune(r)
 		}
 	}
-	return cut(strings.Join(strings.Fields(b.String()), " "), n)
+	return display.Cut(strings.Join(strings.Fields(b.String()), " "), n)
 }
 
 // joins reports whether what stands at i is between two letters or digits, as in
@@ -60,14 +62,6 @@ func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // isDot reports whether a browser takes r for a dot between labels (UTS #46).
 func isDot(r rune) bool { return r == '.' || r == '。' || r == '．' || r == '｡' }
-
-// cut shortens s to n characters.
-func cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
 
 // escape makes text plain where Slack looks for markup.
 // https://docs.slack.dev/messaging/formatting-message-text#escaping

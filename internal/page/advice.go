@@ -3,6 +3,8 @@ package page
 import (
 	"slices"
 	"strings"
+
+	"grantd/internal/display"
 )
 
 // withoutAdvice is what a record's message says is wrong. Messages go on with
@@ -36,4 +38,4 @@ func withoutAdvice(message, fix string) string {
 }
 
 // inDetail is that, for people; empty where the message adds nothing.
-func inDetail(message, fix string) string { return clean(withoutAdvice(message, fix), maxText) }
+func inDetail(message, fix string) string { return display.Line(withoutAdvice(message, fix), maxText) }

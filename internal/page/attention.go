@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/health"
 	"grantd/internal/store"
 )
@@ -198,10 +199,10 @@ func holdTitle(reason dcr.Reason, n int) string {
 func holdExample(h dcr.Hold, now time.Time) example {
 	e := example{link: link{Text: "Every client"}, Until: at(h.Until, now)}
 	if h.ClientID != "" {
-		e.link = link{clientPath(h.ClientID), clean(h.ClientID, maxName)}
+		e.link = link{clientPath(h.ClientID), display.Line(h.ClientID, maxName)}
 	}
 	if h.Field != "" {
-		e.Note = fmt.Sprintf("the step %s alone", clean(string(h.Field), maxName))
+		e.Note = fmt.Sprintf("the step %s alone", display.Line(string(h.Field), maxName))
 	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -97,7 +98,7 @@ func (p *Page) conditions(r dcr.Record, now time.Time) []conditionView {
 	} {
 		v := conditionView{
 			Name: c.name, What: c.what, Word: "not yet", Icon: "no", Reason: string(c.Reason),
-			Message: clean(c.Message, maxText), Since: at(c.Since, now),
+			Message: display.Line(c.Message, maxText), Since: at(c.Since, now),
 		}
 		if c.Status {
 			v.Word, v.Icon = "yes", "yes"
@@ -130,14 +131,14 @@ func factsOf(r dcr.Record, now time.Time) []fact {
 	grant := ""
 	switch {
 	case r.GrantID != "" && r.GrantMade:
-		grant = clean(r.GrantID, maxName) + ", made by grantd"
+		grant = display.Line(r.GrantID, maxName) + ", made by grantd"
 	case r.GrantID != "":
-		grant = clean(r.GrantID, maxName) + ", there before grantd"
+		grant = display.Line(r.GrantID, maxName) + ", there before grantd"
 	}
 	var facts []fact
 	for _, f := range []fact{
 		{"Registration", registrationWord(r.Registration), moment{}},
-		{"Security mode", clean(string(r.SecurityMode), maxName), moment{}},
+		{"Security mode", display.Line(string(r.SecurityMode), maxName), moment{}},
 		{"First seen", "by " + string(r.FirstSeenFeed), at(r.FirstSeenAt, now)},
 		{"Registered", "", at(r.RegisteredAt, now)},
 		{"Ready", took, at(r.ReadyAt, now)},
@@ -180,7 +181,7 @@ func (p *Page) holdsOn(id string, holds []dcr.Hold, now time.Time) []holdView {
 		case h.Scope == dcr.HoldAll:
 			v.Text = "Nothing of any client is written"
 		case h.Field != "":
-			v.Text = "The step " + clean(string(h.Field), maxName) + " is not made"
+			v.Text = "The step " + display.Line(string(h.Field), maxName) + " is not made"
 		}
 		if len(views) < maxHolds {
 			views = append(views, v)

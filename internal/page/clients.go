@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/store"
 )
 
@@ -47,7 +48,7 @@ func (p *Page) clients(ctx context.Context, q Query, now time.Time, within time.
 	if err != nil {
 		return clientList{}, err
 	}
-	l := clientList{Query: Query{Phase: q.Phase, Text: clean(q.Text, maxText), After: q.After}, Caption: caption(q)}
+	l := clientList{Query: Query{Phase: q.Phase, Text: display.Line(q.Text, maxText), After: q.After}, Caption: caption(q)}
 	l.Phases = []phaseOption{{"", "every phase", q.Phase == ""}}
 	for _, phase := range dcr.Phases() {
 		l.Phases = append(l.Phases, phaseOption{string(phase), string(phase), q.Phase == phase})
@@ -91,7 +92,7 @@ func caption(q Query) string {
 		text = title(string(q.Phase)) + " clients"
 	}
 	if q.Text != "" {
-		text += " with “" + clean(q.Text, maxName) + "”"
+		text += " with “" + display.Line(q.Text, maxName) + "”"
 	}
 	return text + ", newest first"
 }
@@ -130,7 +131,7 @@ func nameOf(r dcr.Record) string {
 	if r.Name == "" {
 		return "(no name)"
 	}
-	return clean(r.Name, maxName)
+	return display.Line(r.Name, maxName)
 }
 
 // clientPath is the address of a client's page. Its id is of letters, digits,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/health"
 )
 
@@ -103,7 +104,7 @@ func capacityOf(c dcr.Capacity, known bool) capacity {
 	if !known {
 		return capacity{}
 	}
-	v := capacity{Known: true, Plan: clean(c.Limits.Plan, maxName)}
+	v := capacity{Known: true, Plan: display.Line(c.Limits.Plan, maxName)}
 	if c.Limits.Guessed {
 		v.Plan += " (guessed by what the tenant shows)"
 	}

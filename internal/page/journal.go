@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 // journalShown is how many entries a client's page shows.
@@ -45,11 +46,11 @@ type fieldView struct {
 
 func entryOf(e dcr.JournalEntry, now time.Time) entryView {
 	v := entryView{
-		Seq: strconv.FormatUint(e.Seq, 10), At: at(e.At, now), Cause: feedWord(e.Cause.Feed), LogID: clean(e.Cause.LogID, maxName),
-		Correlation: clean(e.CorrelationID, maxName), changeView: changeOf(e.Change),
+		Seq: strconv.FormatUint(e.Seq, 10), At: at(e.At, now), Cause: feedWord(e.Cause.Feed), LogID: display.Line(e.Cause.LogID, maxName),
+		Correlation: display.Line(e.CorrelationID, maxName), changeView: changeOf(e.Change),
 	}
 	if a := e.Cause.Actor; a != nil {
-		v.Actor = string(a.Kind) + " " + clean(a.ID, maxName)
+		v.Actor = string(a.Kind) + " " + display.Line(a.ID, maxName)
 	}
 	if e.Reverts > 0 {
 		v.Reverts = strconv.FormatUint(e.Reverts, 10)
@@ -81,21 +82,21 @@ func changeOf(c dcr.Change) changeView {
 }
 
 func fieldOf(name string, before, after any) fieldView {
-	f := fieldView{Name: clean(name, maxName)}
+	f := fieldView{Name: display.Line(name, maxName)}
 	was, wasList := dcr.Texts(before)
 	is, isList := dcr.Texts(after)
 	if (wasList || before == nil) && (isList || after == nil) && (wasList || isList) {
 		f.List = true
 		for _, s := range is {
 			if slices.Contains(was, s) {
-				f.Kept = append(f.Kept, clean(s, maxName))
+				f.Kept = append(f.Kept, display.Line(s, maxName))
 			} else {
-				f.Added = append(f.Added, clean(s, maxName))
+				f.Added = append(f.Added, display.Line(s, maxName))
 			}
 		}
 		for _, s := range was {
 			if !slices.Contains(is, s) {
-				f.Taken = append(f.Taken, clean(s, maxName))
+				f.Taken = append(f.Taken, display.Line(s, maxName))
 			}
 		}
 		return f
@@ -113,7 +114,7 @@ func valueText(v any) string {
 	case nil:
 		return ""
 	case string:
-		return clean(v, maxValue)
+		return display.Line(v, maxValue)
 	default:
 		var b strings.Builder
 		e := json.NewEncoder(&b)
@@ -121,7 +122,7 @@ func valueText(v any) string {
 		if err := e.Encode(v); err != nil {
 			return "(unreadable)"
 		}
-		return clean(strings.TrimSpace(b.String()), maxValue)
+		return display.Line(strings.TrimSpace(b.String()), maxValue)
 	}
 }
 
@@ -140,7 +141,7 @@ func stepWord(s dcr.StepKind) string {
 	case dcr.StepForget:
 		return "The record was removed from the ledger"
 	default:
-		return title(clean(string(s), maxName))
+		return title(display.Line(string(s), maxName))
 	}
 }
 
@@ -157,6 +158,6 @@ func feedWord(f dcr.Feed) string {
 	case dcr.FeedCommand:
 		return "a person's command"
 	default:
-		return clean(string(f), maxName)
+		return display.Line(string(f), maxName)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	g "maragu.dev/gomponents"
 
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 	"grantd/internal/health"
 	"grantd/internal/store"
 )
@@ -98,7 +99,7 @@ type frame struct {
 // render writes a whole page. Nothing is written where it fails.
 func (p *Page) render(w io.Writer, title string, content g.Node) error {
 	a := p.o.About()
-	a.Version, a.Tenant, a.Audience = clean(a.Version, 60), clean(a.Tenant, 120), clean(a.Audience, 200)
+	a.Version, a.Tenant, a.Audience = display.Line(a.Version, 60), display.Line(a.Tenant, 120), display.Line(a.Audience, 200)
 	now := p.o.Now()
 	var b bytes.Buffer
 	if err := p.document(frame{title, a, at(now, now)}, content).Render(&b); err != nil {

@@ -190,9 +190,9 @@ func ComputeGrant(d Desired, o Observed) Part {
 func changeGrant(d Desired, g dcr.Grant, want []string, foreign bool, result Finding) Part {
 	part := Part{Result: result}
 	have := sorted(g.Scopes)
-	beyond := without(have, want)
+	beyond := dcr.Without(have, want)
 	if foreign && d.ScopeMode != Additive && (g.AllowAllScopes || !subset(have, d.Scopes)) {
-		part.Result = notAdopted(g, without(have, d.Scopes), result)
+		part.Result = notAdopted(g, dcr.Without(have, d.Scopes), result)
 	}
 	if d.ScopeMode == Additive || foreign {
 		if g.AllowAllScopes || subset(want, have) {
@@ -254,12 +254,7 @@ func grantable(d Desired, a API) ([]string, Finding) {
 		"the API does not define %s: add under Applications → APIs → Permissions", strings.Join(undefined, ", "))}
 }
 
-// without returns those of a that are not in b.
-func without(a, b []string) []string {
-	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
-}
-
 // subset reports whether all of a are in b.
-func subset(a, b []string) bool { return len(without(a, b)) == 0 }
+func subset(a, b []string) bool { return len(dcr.Without(a, b)) == 0 }
 
 func sameSet(a, b []string) bool { return slices.Equal(sorted(a), sorted(b)) }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"grantd/internal/dcr"
 )
 
 // apply takes in a reading of src and logs what is new about it. The caller
@@ -40,7 +42,7 @@ func (s *Sources) apply(src *source, r reading, atOnce bool) {
 	s.note(src.kind, before, within)
 	if !waits && !src.missing.IsZero() {
 		s.o.Logger.Warn("scope source reads less than before; what is missing stays until it has read the same for a while",
-			"source", src.kind, "missing", some(lacking(src.good, within)), "for", s.o.Settle)
+			"source", src.kind, "missing", some(dcr.Without(src.good, within)), "for", s.o.Settle)
 	}
 }
 
@@ -74,14 +76,6 @@ func class(err error) string {
 		return op.Op + ": " + op.Err.Error()
 	}
 	return err.Error()
-}
-
-// lacking is what is in whole and not in part, both sorted.
-func lacking(whole, part []string) []string {
-	return slices.DeleteFunc(slices.Clone(whole), func(s string) bool {
-		_, ok := slices.BinarySearch(part, s)
-		return ok
-	})
 }
 
 // some is a list for a log line, cut.

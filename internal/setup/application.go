@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"grantd/internal/auth0"
+	"grantd/internal/dcr"
 )
 
 // applicationName is what grantd's application is called.
@@ -89,7 +90,7 @@ func (s State) ownGrant() Action {
 		a.do = func(ctx context.Context, d Doer) error { return d.Tenant.CreateManagementGrant(ctx, d.ID, grant) }
 		return a
 	}
-	missing := lacking(s.AppGrant.Scopes, s.OwnScopes)
+	missing := dcr.Without(s.OwnScopes, s.AppGrant.Scopes)
 	if len(missing) == 0 || s.AppGrant.AllowAllScopes {
 		a.Why = ""
 		return a

@@ -73,7 +73,7 @@ func (s State) api() []Action {
 		return []Action{s.newAPI()}
 	}
 	all := []Action{{Kind: API, Status: Is, Title: "API " + s.Audience + " exists"}, s.offlineAccess()}
-	missing := lacking(s.API.Scopes, s.Scopes)
+	missing := dcr.Without(s.Scopes, s.API.Scopes)
 	if len(missing) > 0 {
 		all = append(all, s.defineScopes(missing))
 	}
@@ -221,15 +221,4 @@ func (s State) domainLevel(c *dcr.Connection) Action {
 // the tenant says so. One with a metadata document is always strict.
 func (s State) permissive() bool {
 	return s.Settings.RegistrationMode == dcr.Permissive && !s.Settings.CIMD
-}
-
-// lacking are those of want that has lacks.
-func lacking(has, want []string) []string {
-	var missing []string
-	for _, w := range want {
-		if !slices.Contains(has, w) && !slices.Contains(missing, w) {
-			missing = append(missing, w)
-		}
-	}
-	return missing
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"grantd/internal/auth0"
+	"grantd/internal/dcr"
 )
 
 const (
@@ -91,7 +92,7 @@ func (s State) mendStream(w Webhook) Action {
 	badSink = check(!w.Sends, "it does not send the configured secret") || badSink
 	badSink = check(w.ContentFormat != contentFormat && w.ContentFormat != "JSONARRAY", "its format is not "+contentFormat) || badSink
 	badSink = check(!strings.HasPrefix(w.ContentType, contentType), "its content type is not "+contentType) || badSink
-	missing := lacking(w.Filters, Categories())
+	missing := dcr.Without(Categories(), w.Filters)
 	narrow := check(len(w.Filters) > 0 && len(missing) > 0, "its filters leave out "+strings.Join(missing, ", "))
 	stopped := check(w.Status != "active", "it is "+w.Status)
 	if len(wrong) == 0 {
