@@ -210,7 +210,7 @@ func (t story) identity() {
 	case dcr.RegistrationCIMD:
 		t.row("", faint, "imported from its metadata document by an admin")
 	case dcr.RegistrationUnknown:
-		t.row("", faint, "made by an admin, or before grantd could see it")
+		t.row("", faint, "grantd has not seen it register: an admin may have made it")
 	}
 	for _, c := range i.Callbacks {
 		whose := "of no product grantd knows"
