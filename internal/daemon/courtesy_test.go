@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,8 @@ func TestRegistrationsGoBeforeCommands(t *testing.T) {
 func TestCommandsDoNotStarve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, tenantsim.Options{})
+		w.tenant.SetScopes(bubbleApp, append(w.permissions(), "read:tenant_settings")...)
+		w.tenant.SetSetting("resource_parameter_profile", `"audience"`)
 		w.environ["GRANTD_POLL_SCHEDULE"] = "off"
 		w.environ["GRANTD_STORM_AFTER"] = "1000"
 		w.environ["GRANTD_MGMT_RPS"] = "2"
@@ -93,6 +96,9 @@ func TestCommandsDoNotStarve(t *testing.T) {
 		s, err := w.d.Explain(t.Context(), known.ID)
 		if err != nil || s.Auth0 != explain.Exists || !s.Conditions.Granted.Now.Known {
 			t.Errorf("%v, %+v", err, s)
+		}
+		if !slices.ContainsFunc(s.Causes, func(c explain.Cause) bool { return c.Code == explain.ResourceIgnored }) {
+			t.Errorf("the tenant was not looked at: %+v", s.Causes)
 		}
 		if urgent := w.d.budget.Snapshot().Urgent; urgent == 0 {
 			t.Error("nobody waits any more: the crowd is too small")

@@ -29,6 +29,8 @@ func (e *Engine) Doctor(ctx context.Context) (doctor.Report, error) {
 	if !e.serving {
 		e.scopes.Refresh(ctx)
 	}
+	ctx, done = e.standBack(ctx, doctorWaits)
+	defer done()
 	r, err := e.examine(ctx, false)
 	if err != nil {
 		return doctor.Report{}, failed(ctx, "doctor", err)
@@ -44,8 +46,6 @@ func (e *Engine) examine(ctx context.Context, keepToken bool) (doctor.Report, er
 		return doctor.Report{}, err
 	}
 	o.KeepToken = keepToken
-	ctx, done := e.standBack(ctx, doctorWaits)
-	defer done()
 	f, err := doctor.Look(ctx, e.tenant, o)
 	if err != nil {
 		return doctor.Report{}, err
