@@ -145,7 +145,7 @@ func (p *Page) blockedItem(reason dcr.Reason, group []dcr.Record, more bool) ite
 		Icon: "blocked", Title: n, Code: string(reason), Detail: info.Meaning, Fix: info.Fix,
 		Message: inDetail(group[0].Message, info.Fix),
 	}
-	if slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Message != group[0].Message }) {
+	if it.Message != "" && slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Message != group[0].Message }) {
 		it.Message = "One of them: " + it.Message
 	}
 	for _, r := range group[:min(len(group), maxExamples)] {

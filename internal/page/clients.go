@@ -128,10 +128,10 @@ func timeToReady(r dcr.Record) string {
 
 // nameOf is what a client calls itself.
 func nameOf(r dcr.Record) string {
-	if r.Name == "" {
-		return "(no name)"
+	if name := display.Line(r.Name, maxName); name != "" {
+		return name
 	}
-	return display.Line(r.Name, maxName)
+	return "(no name)"
 }
 
 // clientPath is the address of a client's page. Its id is of letters, digits,
