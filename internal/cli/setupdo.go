@@ -239,6 +239,9 @@ func (p *preparation) next(s setup.State, r setupReport) []string {
 // start is the command that starts the daemon with an env file: of one that a
 // unit has, its service, for by hand it would get a ledger of its own.
 func start(envFile, flag string) string {
+	if abs, err := filepath.Abs(envFile); envFile != "" && err == nil {
+		envFile = abs
+	}
 	dir, name := filepath.Split(envFile)
 	name, isEnv := strings.CutSuffix(name, ".env")
 	switch {

@@ -1,8 +1,20 @@
 package cli
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestStart(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	relative, err := filepath.Rel(here, "/etc/grantd/grantd.env")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for file, want := range map[string]string{
 		"":                        "grantd serve FLAG",
 		"grantd.env":              "grantd serve FLAG",
@@ -10,6 +22,7 @@ func TestStart(t *testing.T) {
 		"/etc/grantd/.env":        "grantd serve FLAG",
 		"/etc/grantd/notes":       "grantd serve FLAG",
 		"/etc/grantd/grantd.env":  "sudo systemctl restart grantd",
+		relative:                  "sudo systemctl restart grantd",
 		"/etc/grantd/notes-2.env": "sudo systemctl restart grantd@notes-2",
 	} {
 		if got := start(file, " FLAG"); got != want {
