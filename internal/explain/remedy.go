@@ -98,16 +98,16 @@ func (t *teller) remedyOfRefused() (Cause, bool) {
 // remedyOfCallback says what to add to the allow-list, to the letter.
 func (t *teller) remedyOfCallback() (Cause, bool) {
 	c := Cause{Who: Person, Text: "one of its callbacks is not on the allow-list, so grantd gave it nothing"}
-	uris := t.rec.Callbacks
-	if l := t.f.Live.Client; l != nil {
-		uris = l.Callbacks
-	}
-	if len(uris) == 0 {
+	switch {
+	case t.verdict.Reason == dcr.NoCallbacks:
 		c.Text = "it has no callback, so nothing says where its logins would go, and grantd gave it nothing"
 		c.Fix = addAgain + " with a callback."
 		return c, true
+	case t.f.Live.Client == nil: // the ledger keeps some, and those shortened
+		c.Fix = "Run grantd explain again when Auth0 answers: it then says what to add to GRANTD_ALLOWED_CLIENTS if you trust whoever gets logins there."
+		return c, true
 	}
-	missing, no := t.entries(uris)
+	missing, no := t.entries(t.f.Live.Client.Callbacks)
 	if no != "" {
 		c.Fix, c.Who = "Do nothing: "+no+".", Nobody
 		return c, true

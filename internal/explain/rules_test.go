@@ -176,3 +176,17 @@ func TestAllowListEntries(t *testing.T) {
 		}
 	}
 }
+
+// The ledger keeps few callbacks of a client that it does not serve, and those
+// shortened: none of them is told as an entry where Auth0 did not answer.
+func TestNoEntriesByTheLedger(t *testing.T) {
+	s := explain.Tell(facts(t, func(f *explain.Facts) {
+		f.Live = explain.Live{Problems: []explain.Problem{{What: "the client", Reason: dcr.Unreachable}}}
+		f.Record.Phase, f.Record.Reason = dcr.Refused, dcr.CallbackNotAllowed
+		f.Record.Callbacks = []string{"https://a.example/" + strings.Repeat("a", 110)}
+	}))
+	i := slices.IndexFunc(s.Causes, func(c explain.Cause) bool { return c.Code == explain.CallbackRefused })
+	if i < 0 || strings.Contains(s.Causes[i].Fix, "a.example") || !strings.Contains(s.Causes[i].Fix, "again when Auth0 answers") {
+		t.Errorf("%+v", s.Causes)
+	}
+}
