@@ -131,29 +131,46 @@ func openFile(ctx context.Context, dirs ...string) (ledgerReader, error) {
 // openExisting opens the ledger that is in the first of the directories that
 // have one.
 func openExisting(ctx context.Context, o store.Options, dirs ...string) (*store.Ledger, error) {
+	path, err := findLedger(dirs)
+	switch {
+	case err != nil:
+		return nil, err
+	case path == "":
+		return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR, in the environment or in --env-file, says where it is", dirs[0])
+	}
+	o.Path = path
+	l, err := store.Open(ctx, o)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, forOthers(path)
+	case errors.Is(err, store.ErrLocked):
+		return nil, fmt.Errorf("%w; is a daemon running whose socket is elsewhere? --socket or GRANTD_SOCKET says where", err)
+	case err != nil:
+		return nil, err
+	}
+	return l, nil
+}
+
+// findLedger is the path of the ledger in the first of the directories that has
+// one, empty if none has. One that cannot be looked into might.
+func findLedger(dirs []string) (string, error) {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, "grantd.db")
 		switch _, err := os.Stat(path); {
+		case err == nil:
+			return path, nil
 		case errors.Is(err, fs.ErrNotExist):
-			continue
 		case errors.Is(err, fs.ErrPermission):
-			return nil, fmt.Errorf("the ledger %s is for its owner and root alone: try sudo", path)
-		case err != nil:
-			return nil, fmt.Errorf("look for the ledger: %w", err)
+			return "", forOthers(path)
+		default:
+			return "", fmt.Errorf("look for the ledger: %w", err)
 		}
-		o.Path = path
-		l, err := store.Open(ctx, o)
-		switch {
-		case errors.Is(err, fs.ErrPermission):
-			return nil, fmt.Errorf("the ledger %s is for its owner and root alone: try sudo", path)
-		case errors.Is(err, store.ErrLocked):
-			return nil, fmt.Errorf("%w; is a daemon running whose socket is elsewhere? --socket or GRANTD_SOCKET says where", err)
-		case err != nil:
-			return nil, err
-		}
-		return l, nil
 	}
-	return nil, fmt.Errorf("no daemon runs here, and there is no ledger in %s; GRANTD_STATE_DIR, in the environment or in --env-file, says where it is", dirs[0])
+	return "", nil
+}
+
+func forOthers(path string) error {
+	return fmt.Errorf("the ledger %s is for its owner and root alone: try sudo, or name another directory by GRANTD_STATE_DIR", path)
 }
 
 // fileReader reads the ledger's file while no daemon runs.

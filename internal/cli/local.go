@@ -38,7 +38,7 @@ func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool, dirs [
 	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("the configuration has errors:\n%w", err)}
 	}
-	if c.StateDir, err = ledgerDir(dirs); err != nil {
+	if c.StateDir, err = ledgerDir(dirs, os.Geteuid() == 0); err != nil {
 		return nil, nil, err
 	}
 	log := logger(stderr, c.LogFormat, slog.LevelWarn)
@@ -54,7 +54,7 @@ func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool, dirs [
 	case errors.Is(err, store.ErrOtherTenant), errors.Is(err, store.ErrOtherAudience):
 		return nil, nil, usageError{err}
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, fmt.Errorf("the ledger in %s is for its owner and root alone: try sudo", c.StateDir)
+		return nil, nil, forOthers(filepath.Join(c.StateDir, "grantd.db"))
 	case err != nil:
 		return nil, nil, err
 	}
@@ -65,18 +65,20 @@ func (a *app) local(ctx context.Context, stderr io.Writer, readOnly bool, dirs [
 	}, nil
 }
 
-// ledgerDir is the first of dirs that has a ledger, or the first.
-func ledgerDir(dirs []string) (string, error) {
-	for _, dir := range dirs {
-		path := filepath.Join(dir, "grantd.db")
-		switch _, err := os.Stat(path); {
-		case err == nil:
-			return dir, nil
-		case errors.Is(err, fs.ErrPermission):
-			return "", fmt.Errorf("the ledger %s is for its owner and root alone: try sudo, or name another directory by GRANTD_STATE_DIR", path)
-		}
+// ledgerDir is the first of dirs that has a ledger. Where none has, it is the one
+// that is there, for root may mean the service's, or the first.
+func ledgerDir(dirs []string, root bool) (string, error) {
+	path, err := findLedger(dirs)
+	switch {
+	case err != nil:
+		return "", err
+	case path != "":
+		return filepath.Dir(path), nil
 	}
-	return dirs[0], nil
+	if dir, err := newPlace(dirs, root); err == nil {
+		return dir, nil
+	}
+	return dirs[0], nil // nothing tells which
 }
 
 // quieter is the level for commands that people watch: what there is to say of
