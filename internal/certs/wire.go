@@ -12,7 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
+
+	"grantd/internal/display"
 )
 
 // maxAnswer bounds what is read of an answer of the authority, in bytes.
@@ -118,22 +119,8 @@ func retryAfter(header string, now time.Time) time.Time {
 func (w *wire) explain(err error) (notBefore time.Time, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if said := plain(w.said); said != "" && !strings.Contains(err.Error(), said) {
+	if said := display.Line(w.said, 300); said != "" && !strings.Contains(err.Error(), said) {
 		err = fmt.Errorf("the authority says: %s (%w)", said, err)
 	}
 	return w.notBefore, err
-}
-
-// plain makes a line of what others wrote.
-func plain(s string) string {
-	const longest = 300
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "") + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }

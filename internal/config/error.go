@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // FieldError says what is wrong with one variable, or with one line of the env
@@ -125,14 +124,4 @@ func quote(s string) string {
 		return strconv.QuoteToASCII(s[:longest]) + "... (" + strconv.Itoa(len(s)) + " bytes)"
 	}
 	return strconv.QuoteToASCII(s)
-}
-
-// oneLine makes what others wrote fit for a line of text.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"grantd/internal/display"
 )
 
 // parseFile takes an absolute path.
@@ -74,7 +76,7 @@ func parseProxies(c *Config, raw string) error {
 		}
 		switch {
 		case err != nil:
-			return wrong(hint, "has %q, which is neither an address nor a network", oneLine(s))
+			return wrong(hint, "has %q, which is neither an address nor a network", display.Visible(s))
 		case p.Addr().Is4In6():
 			return wrong(hint, "has %q, an IPv4 network in IPv6 form", s)
 		case p.Bits() == 0:

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"grantd/internal/display"
 )
 
 // How much of a file is read, in bytes; a longer one is an error.
@@ -178,7 +180,7 @@ func (l *lookup) fail(v Variable, where, shown string, err error) {
 		shown = ""
 	}
 	for _, p := range problems(err) {
-		l.errs = append(l.errs, &FieldError{Name: v.Name, Value: shown, Where: where, Problem: oneLine(p.text), Hint: oneLine(p.hint)})
+		l.errs = append(l.errs, &FieldError{Name: v.Name, Value: shown, Where: where, Problem: display.Visible(p.text), Hint: display.Visible(p.hint)})
 	}
 }
 

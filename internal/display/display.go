@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -66,9 +67,19 @@ func Cut(s string, n int) string {
 }
 
 // JSON escapes what encoding/json leaves as it is although a terminal obeys it:
-// DEL and C1 controls, and marks that reorder or hide text. They occur in strings
-// alone, whose value stays the same (RFC 8259, section 7).
+// DEL and C1 controls, and marks that reorder or hide text.
 func JSON(text []byte) []byte {
+	return escape(text, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) })
+}
+
+// ASCII escapes what is in JSON and no ASCII: to be read, and to be pasted.
+func ASCII(text []byte) []byte {
+	return escape(text, func(r rune) bool { return r >= 0x7f })
+}
+
+// escape escapes characters of JSON. Such as are odd occur in strings alone, whose
+// value stays the same (RFC 8259, section 7).
+func escape(text []byte, odd func(rune) bool) []byte {
 	if bytes.IndexFunc(text, odd) < 0 {
 		return text
 	}
@@ -79,7 +90,7 @@ func JSON(text []byte) []byte {
 		case !odd(r):
 			b.Write(text[:size])
 		case r > 0xffff:
-			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			hi, lo := utf16.EncodeRune(r)
 			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
@@ -88,5 +99,3 @@ func JSON(text []byte) []byte {
 	}
 	return b.Bytes()
 }
-
-func odd(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }

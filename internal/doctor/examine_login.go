@@ -8,6 +8,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 func (x *examination) api() {
@@ -53,7 +54,7 @@ func (x *examination) gateway() {
 	}
 	x.looks(GatewayUnreachable, GatewayResourceDiff)
 	if r.Value != x.f.Audience {
-		x.found(GatewayResourceDiff, cutTo(r.Value, 200), fmt.Sprintf("The gateway says that its resource is %q, and OAUTH_AUDIENCE is %q.", cutTo(r.Value, 200), x.f.Audience))
+		x.found(GatewayResourceDiff, display.Line(r.Value, 200), fmt.Sprintf("The gateway says that its resource is %q, and OAUTH_AUDIENCE is %q.", display.Line(r.Value, 200), x.f.Audience))
 	}
 }
 
@@ -95,7 +96,7 @@ func (x *examination) settings() {
 	if s.ResourceProfile != dcr.ProfileCompatibility && s.DefaultAudience != f.Audience {
 		message := ""
 		if s.DefaultAudience != "" {
-			message = fmt.Sprintf("Auth0 ignores the resource parameter that MCP clients send, and the default audience is %s.", cutTo(s.DefaultAudience, 200))
+			message = fmt.Sprintf("Auth0 ignores the resource parameter that MCP clients send, and the default audience is %s.", display.Line(s.DefaultAudience, 200))
 		}
 		x.found(ResourceNotAudience, "", message)
 	}
@@ -209,11 +210,4 @@ func few(all []string) string {
 		return strings.Join(all, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:listed], ", "), len(all)-listed)
-}
-
-func cutTo(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
 }

@@ -1,10 +1,11 @@
 package doctor
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
-	"unicode/utf16"
+
+	"grantd/internal/display"
 )
 
 // fix fills the names in a fix: those that every tenant has, and values, which
@@ -50,23 +51,11 @@ func quoteFilters(names []string) string {
 	return encode(all)
 }
 
-// encode is v in JSON, as short as that can be. All that is not ASCII is escaped
-// (RFC 8259, section 7): it is going to be shown and pasted.
+// encode is v in JSON, as short as that can be.
 func encode(v any) string {
-	var raw, b strings.Builder
-	e := json.NewEncoder(&raw)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // texts and lists of them can be encoded
-	for _, r := range strings.TrimSuffix(raw.String(), "\n") {
-		switch {
-		case r < 0x7f:
-			b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
+	return string(display.ASCII(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
 }

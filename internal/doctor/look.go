@@ -14,6 +14,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 const (
@@ -249,11 +250,4 @@ func (f *Facts) reached() error {
 func answer[T any](v T, err error) Answer[T] { return Answer[T]{v, err, true} }
 
 // brief is an error in a line.
-func brief(err error) string {
-	const most = 300
-	s := strings.Join(strings.Fields(err.Error()), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+func brief(err error) string { return display.Line(err.Error(), 300) }

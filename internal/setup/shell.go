@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"grantd/internal/display"
 )
 
 // patchCommand is the Auth0 CLI's way to a PATCH. All of it is one line that a
@@ -28,8 +30,7 @@ func ShellWord(s string) string {
 	return shellQuote(s)
 }
 
-// asJSON is v in JSON, in which all that is not ASCII is escaped: it is going to
-// be shown and pasted.
+// asJSON is v in JSON.
 func asJSON(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -37,33 +38,7 @@ func asJSON(v any) string {
 	if e.Encode(v) != nil {
 		return "{}" // the types here always marshal
 	}
-	var out strings.Builder
-	for _, r := range strings.TrimSpace(b.String()) {
-		if r >= ' ' && r < 0x7f {
-			out.WriteRune(r)
-			continue
-		}
-		escape(&out, r)
-	}
-	return out.String()
-}
-
-// escape writes a character of a JSON string as ASCII (RFC 8259, section 7).
-func escape(b *strings.Builder, r rune) {
-	const hex = "0123456789abcdef"
-	one := func(u uint16) {
-		b.WriteString(`\u`)
-		for shift := 12; shift >= 0; shift -= 4 {
-			b.WriteByte(hex[u>>shift&0xf])
-		}
-	}
-	if r > 0xffff {
-		r -= 0x10000
-		one(uint16(0xd800 + r>>10))
-		one(uint16(0xdc00 + r&0x3ff))
-		return
-	}
-	one(uint16(r))
+	return string(display.ASCII(bytes.TrimSpace(b.Bytes())))
 }
 
 // String is the call in one line, as it is sent.
