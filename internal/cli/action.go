@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"grantd/internal/display"
-
 	"github.com/spf13/cobra"
+
+	"grantd/internal/display"
 )
 
 //go:embed action.js

@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strings"
 
-	"grantd/internal/display"
-
 	"github.com/spf13/cobra"
+
+	"grantd/internal/display"
 )
 
 // resourceMetadata is a protected resource's metadata (RFC 9728, section 2).

@@ -8,9 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"grantd/internal/display"
-
 	"github.com/spf13/cobra"
+
+	"grantd/internal/display"
 )
 
 // Process is what a command may know of the process it runs in.

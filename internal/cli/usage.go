@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"grantd/internal/display"
-
 	"github.com/spf13/cobra"
+
+	"grantd/internal/display"
 )
 
 // usageError is an error of whoever typed the command or wrote the
