@@ -168,6 +168,7 @@ func TestAllowListEntries(t *testing.T) {
 		"long":                  {[]string{long}, nothing},
 		"the eleventh":          {append(many(10), "https://a.example/{id}"), nothing},
 		"eleven":                {many(11), nothing + "it has 11 callbacks"},
+		"more good ones":        {slices.Repeat([]string{"https://chatgpt.com/connector/oauth/a"}, 101), nothing + "it has 101 callbacks"},
 		"more than are read":    {append(slices.Repeat([]string{"https://chatgpt.com/connector/oauth/a"}, 100), "https://a.example/cb"), nothing},
 	} {
 		s := explain.Tell(facts(t, func(f *explain.Facts) { f.Live.Client.Callbacks = tt.callbacks }))

@@ -179,6 +179,41 @@ func TestGivenUpStreamsFreeTheirConnection(t *testing.T) {
 	})
 }
 
+// TestNextRequestKeepsItsConnection: a request that comes while the answer of the
+// one before is being sent keeps the connection until its own is.
+func TestNextRequestKeepsItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := limitConns(nil, 1)
+		here, there := net.Pipe()
+		defer func() { _ = there.Close() }()
+		c := &conn{Conn: here, all: all}
+		all.admit(c)
+		serve := func() {
+			c.state(nethttp.StateActive, flushing)
+			r := &request{conn: c}
+			keep(context.WithValue(t.Context(), requestKey{}, r))
+			c.wait(r)
+		}
+		waits := func(want int) {
+			t.Helper()
+			if all.waiting.Len() != want {
+				t.Errorf("%d wait, want %d", all.waiting.Len(), want)
+			}
+		}
+		serve()
+		c.state(nethttp.StateIdle, flushing)
+		<-time.After(flushing / 2)
+		serve()
+		<-time.After(flushing)
+		synctest.Wait()
+		waits(0)
+		c.state(nethttp.StateIdle, flushing)
+		<-time.After(flushing)
+		synctest.Wait()
+		waits(1)
+	})
+}
+
 // TestDeafCallerIsClosed: one who asks and reads nothing does not stay.
 func TestDeafCallerIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
