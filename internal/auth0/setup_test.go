@@ -1,9 +1,11 @@
 package auth0_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -277,6 +279,34 @@ func TestWebhookSends(t *testing.T) {
 		all, err := c.Webhooks(t.Context())
 		if err != nil || len(all) != 1 || all[0].Sends(secret) != want || all[0].Sends("") {
 			t.Errorf("%s: %v, %v", sink, all, err)
+		}
+	}
+}
+
+// Headers are sent again where there are some, and none where there are none:
+// Auth0 takes no null.
+func TestWebhookHeaders(t *testing.T) {
+	for headers, want := range map[string]string{
+		``: "", `,"httpCustomHeaders":null`: "", `,"httpCustomHeaders":[]`: "",
+		`,"httpCustomHeaders":[{"header":"X-A","value":"b"}]`: `"httpCustomHeaders":[{"header":"X-A","value":"b"}]`,
+	} {
+		var sent []byte
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPatch {
+				sent, _ = io.ReadAll(r.Body)
+				respond(w, 200, `{}`)
+				return
+			}
+			respond(w, 200, `[{"id":"lst_1","type":"http","status":"active","sink":{"httpEndpoint":"https://grantd.example.com/hook"`+headers+`}}]`)
+		})
+		all, err := c.Webhooks(t.Context())
+		if err != nil || len(all) != 1 || all[0].HasHeaders() != (want != "") {
+			t.Errorf("%s: %+v, %v", headers, all, err)
+			continue
+		}
+		err = c.UpdateWebhook(t.Context(), "", all[0], auth0.WebhookBody{Sink: &auth0.WebhookSink{Authorization: "secret"}})
+		if err != nil || want == "" && bytes.Contains(sent, []byte("httpCustomHeaders")) || !bytes.Contains(sent, []byte(want)) {
+			t.Errorf("%s: sent %s, %v", headers, sent, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -58,5 +59,41 @@ func TestSecretNotKept(t *testing.T) {
 	again, err := setup.Look(t.Context(), c, state.Want, "")
 	if err != nil || len(again.Namesakes) != 1 || again.Namesakes[0] != id || len(state.Namesakes) > 0 {
 		t.Errorf("%q before and %q after, %v", state.Namesakes, again.Namesakes, err)
+	}
+}
+
+// Headers that a log stream has are said to stay, and stay.
+func TestHeadersOfTheStreamStay(t *testing.T) {
+	const hook = "https://grantd.example.com/hook"
+	tenant := tenantsim.ForTest(t, tenantsim.Options{Fresh: true})
+	c, err := auth0.New(auth0.Options{Domain: tenant.Domain(), BaseURL: tenant.URL(), Token: tenant.PersonToken()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if status, answer := tenant.Do(tenantsim.Admin(), http.MethodPost, "/api/v2/log-streams", map[string]any{"name": "ours", "type": "http", "sink": map[string]any{
+		"httpEndpoint": hook, "httpAuthorization": "another", "httpContentFormat": "JSONLINES", "httpContentType": "application/json",
+		"httpCustomHeaders": []map[string]string{{"header": "X-A", "value": "of-theirs"}},
+	}}); status/100 != 2 {
+		t.Fatalf("%s", answer)
+	}
+	state, err := setup.Look(t.Context(), c, setup.Want{Domain: tenant.Domain(), Audience: "https://mcp.example.com/mcp", StreamURL: hook}, "the-secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range setup.Plan(state) {
+		if a.Kind != setup.Stream {
+			continue
+		}
+		if shown := a.Calls[0].String(); !strings.Contains(shown, `"httpCustomHeaders":"[as they are]"`) || strings.Contains(shown, "of-theirs") {
+			t.Errorf("shown: %s", shown)
+		}
+		if err := (setup.Doer{Tenant: c, File: &fullDisk{}, Secret: "the-secret", ID: "setup"}).Do(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, answer := tenant.Do(tenantsim.Admin(), http.MethodGet, "/api/v2/log-streams", nil)
+	if all := string(answer); !strings.Contains(all, "of-theirs") || !strings.Contains(all, "the-secret") {
+		t.Errorf("%s", all)
 	}
 }
