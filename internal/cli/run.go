@@ -59,7 +59,7 @@ func Run(ctx context.Context, p Process) int {
 	}
 	priority := ""
 	if p.Journal {
-		priority = journalError
+		priority = priorityError
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
 		if i == 0 {

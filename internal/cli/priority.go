@@ -6,13 +6,13 @@ import (
 	"log/slog"
 )
 
-// The priorities that the journal reads at the beginning of a line
+// The priorities that systemd's journal reads at the beginning of a line
 // (sd-daemon(3)), so that journalctl -p warning shows what to look at.
 const (
-	journalError   = "<3>"
-	journalWarning = "<4>"
-	journalInfo    = "<6>"
-	journalDebug   = "<7>"
+	priorityError   = "<3>"
+	priorityWarning = "<4>"
+	priorityInfo    = "<6>"
+	priorityDebug   = "<7>"
 )
 
 // prioritized is a slog.Handler that begins each line with its priority: it
@@ -22,7 +22,7 @@ type prioritized struct{ err, warning, info, debug slog.Handler }
 // newPrioritized makes a handler of those that make makes, which write to w.
 func newPrioritized(w io.Writer, make func(io.Writer) slog.Handler) slog.Handler {
 	to := func(priority string) slog.Handler { return make(prefixed{w, priority}) }
-	return prioritized{to(journalError), to(journalWarning), to(journalInfo), to(journalDebug)}
+	return prioritized{to(priorityError), to(priorityWarning), to(priorityInfo), to(priorityDebug)}
 }
 
 func (p prioritized) of(l slog.Level) slog.Handler {
