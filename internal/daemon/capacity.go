@@ -37,12 +37,12 @@ func (c *capacity) shares() []share {
 	}
 }
 
-// counting is when the tenant was counted, by which plan, and why that failed the last time.
-// Jobs do not overlap, but for a moment when the clock jumps.
+// counting is when the tenant was counted, by which plan, and why that failed the
+// last time. Jobs do not overlap, but for a moment when the clock jumps.
 type counting struct {
 	mu      sync.Mutex
-	at      time.Time // the last time
-	tried   time.Time // and the last time that it was to be
+	at      time.Time // the last time that it could be, zero after a failure
+	tried   time.Time // the last time that it was to be
 	plan    string    // by which
 	failure dcr.Reason
 }
@@ -69,6 +69,7 @@ func (d *Daemon) count(ctx context.Context) {
 		d.log.Warn("count applications and grants", "error", err)
 	}
 	if d.counted.failure = why; err != nil {
+		d.counted.at = time.Time{} // so that it is tried again soon
 		return
 	}
 	d.newcomers.Add(-came)

@@ -339,21 +339,25 @@ func TestCapacityIsKnownSoon(t *testing.T) {
 	}
 }
 
-// Another plan counts soon, although the tenant was counted lately.
+// Another plan counts soon, although the tenant was counted lately, and also
+// where it could not be counted at once.
 func TestReloadChangesPlan(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newChatting(t, tenantsim.Options{}, "GRANTD_PLAN=enterprise")
-		for i := range 8 {
-			w.register(tenantsim.ChatGPT(fmt.Sprint(i)))
-		}
-		r.expect(t, 12*time.Minute, "clients are ready")
-		w.environ["GRANTD_PLAN"] = "free"
-		if err := w.d.Reload(context.Background()); err != nil { //nolint:usetesting // it is the daemon's
-			t.Fatal(err)
-		}
-		r.expect(t, 6*time.Minute, " of 10 applications")
-		w.stop()
-	})
+	for _, fails := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w, r := newChatting(t, tenantsim.Options{}, "GRANTD_PLAN=enterprise")
+			for i := range 8 {
+				w.register(tenantsim.ChatGPT(fmt.Sprint(i)))
+			}
+			r.expect(t, 12*time.Minute, "clients are ready")
+			w.tenant.FailNext(fails, tenantsim.Unavailable, w.tenant.On("GET /clients"))
+			w.environ["GRANTD_PLAN"] = "free"
+			if err := w.d.Reload(context.Background()); err != nil { //nolint:usetesting // it is the daemon's
+				t.Fatal(err)
+			}
+			r.expect(t, time.Duration(6+6*fails)*time.Minute, " of 10 applications")
+			w.stop()
+		})
+	}
 }
 
 // A chat that hangs costs nothing: clients become ready as soon as without one,
