@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -68,6 +69,26 @@ func TestBackoffIsKept(t *testing.T) {
 		if got := max(b.NextTryAt.Sub(now), 0); got != tt.want || (err != nil) != tt.err {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// TestIssuedWaitsAcrossStarts: one that was issued is what a next start goes by too.
+func TestIssuedWaitsAcrossStarts(t *testing.T) {
+	a, err := OpenACME(ACMEOptions{Domain: "grantd.example.com", DirectoryURL: "https://ca.example.com/dir", StateDir: t.TempDir(), Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(certstest.New(t).Issue(24*time.Hour, "grantd.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.issued(order{cert: &pair}, quiet())
+	if err := a.dir.saveBackoff(a.backoff); err != nil {
+		t.Fatal(err)
+	}
+	b, err := a.dir.loadBackoff("grantd.example.com", time.Now())
+	if left := time.Until(b.NextTryAt); err != nil || left < 59*time.Minute {
+		t.Errorf("asked again in %v, %v", left, err)
 	}
 }
 
