@@ -65,5 +65,5 @@ scrape_configs:
 [configs/grafana-dashboard.json](../configs/grafana-dashboard.json) is a dashboard to import into Grafana.
 
 A client's use (` + "`kind=\"used\"`" + `) is counted as often as its log entry comes: which entries told of use is not remembered.
-It comes by the webhook alone, if the log stream's filter has ` + "`auth.login.success`" + ` and ` + "`auth.token_exchange.success`" + `: the poll does not search for it.
+It comes by the webhook alone, if the log stream's filter has ` + "`auth.token_exchange.success`" + ` or ` + "`auth.login.success`" + `: the poll does not search for it.
 `
