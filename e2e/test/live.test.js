@@ -58,6 +58,11 @@ describe('live updates', () => {
       await world.do('delete', { client_id: going })
       await page.locator(row(going)).waitFor({ state: 'detached' })
       assert.equal(await page.evaluate(() => document.activeElement.id), 'list')
+      const shown = await page.locator('#list').elementHandle()
+      const { ready } = await world.counts()
+      await world.register()
+      await showsCount(page, 'ready', ready + 1)
+      assert.equal(await shown.evaluate((e) => e.isConnected), true, 'the part was exchanged, and read out again, for nothing')
     })
   })
 

@@ -86,6 +86,7 @@
   function same(a, b) {
     const bare = (e) => {
       const c = e.cloneNode(true);
+      c.removeAttribute("tabindex"); // which swap gives to one that takes the focus
       for (const x of c.querySelectorAll("[data-ago]")) x.textContent = "";
       for (const x of c.querySelectorAll("button[data-copies]")) x.remove();
       return c.outerHTML;
