@@ -44,7 +44,7 @@ Exit codes: 0 done, 1 failed (after a failed upgrade the old version runs again)
 EOF
 }
 
-say() { printf 'install.sh: %s\n' "$*"; }
+say() { printf 'install.sh: %s%s\n' "${dry:+would then say: }" "$*"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 misuse() { printf 'install.sh: %s; --help says how to use it\n' "$*" >&2; exit 2; }
 
