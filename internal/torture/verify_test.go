@@ -319,11 +319,11 @@ func (l *life) tidy() {
 	entries, err := os.ReadDir(l.state())
 	l.must(err)
 	for _, e := range entries {
-		switch e.Name() {
-		case "grantd.db", "token.json", "grantd.sock":
-		case "grantd.db.schema-1", "grantd.db.schema-2": // kept on purpose, before a migration that goes on where a kill fell
+		switch name := e.Name(); {
+		case name == "grantd.db", name == "token.json", name == "grantd.sock":
+		case strings.HasPrefix(name, "grantd.db.schema-"): // kept on purpose, before a migration that goes on where a kill fell
 		default:
-			l.fatalf("%s was left in the state directory", e.Name())
+			l.fatalf("%s was left in the state directory", name)
 		}
 	}
 }
