@@ -5,6 +5,7 @@ package display
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -72,9 +73,14 @@ func JSON(text []byte) []byte {
 	return escape(text, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) })
 }
 
-// ASCII escapes what is in JSON and no ASCII: to be read, and to be pasted.
-func ASCII(text []byte) []byte {
-	return escape(text, func(r rune) bool { return r >= 0x7f })
+// ASCII is v in JSON and in ASCII, on one line: to be read, and to be pasted. It
+// is for values that can be encoded, as texts, lists and maps of them can.
+func ASCII(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+	return string(escape(bytes.TrimSuffix(b.Bytes(), []byte("\n")), func(r rune) bool { return r >= 0x7f }))
 }
 
 // escape escapes characters of JSON. Such as are odd occur in strings alone, whose

@@ -1,8 +1,6 @@
 package doctor
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
 	"grantd/internal/display"
@@ -35,7 +33,7 @@ func quoteList(all []string) string {
 	if all == nil {
 		all = []string{}
 	}
-	return encode(all)
+	return display.ASCII(all)
 }
 
 // quoteFilters is a list of categories as a log stream has them.
@@ -48,14 +46,5 @@ func quoteFilters(names []string) string {
 	for i, n := range names {
 		all[i] = filter{"category", n}
 	}
-	return encode(all)
-}
-
-// encode is v in JSON, as short as that can be.
-func encode(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // texts and lists of them can be encoded
-	return string(display.ASCII(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+	return display.ASCII(all)
 }

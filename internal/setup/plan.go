@@ -8,6 +8,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/display"
 )
 
 const base = "/api/v2"
@@ -136,7 +137,7 @@ func (s State) defineScopes(missing []string) Action {
 		Kind: APIScopes, Status: Person, Title: "Define on the API: " + strings.Join(missing, " "),
 		Why:       "A client cannot be granted a scope that its API does not define. Auth0 takes that list as a whole only, so grantd never writes it: the command below holds the scopes that the API has now. Look at it before you run it.",
 		Dashboard: "Applications → APIs → the API → Permissions",
-		Command:   patchCommand("resource-servers/"+s.API.ID, asJSON(map[string]any{"scopes": defined})),
+		Command:   patchCommand("resource-servers/"+s.API.ID, display.ASCII(map[string]any{"scopes": defined})),
 	}
 }
 

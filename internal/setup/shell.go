@@ -1,8 +1,6 @@
 package setup
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
 	"grantd/internal/display"
@@ -30,21 +28,10 @@ func ShellWord(s string) string {
 	return shellQuote(s)
 }
 
-// asJSON is v in JSON.
-func asJSON(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil {
-		return "{}" // the types here always marshal
-	}
-	return string(display.ASCII(bytes.TrimSpace(b.Bytes())))
-}
-
 // String is the call in one line, as it is sent.
 func (c Call) String() string {
 	if c.Body == nil {
 		return c.Method + " " + c.Path
 	}
-	return c.Method + " " + c.Path + " " + asJSON(c.Body)
+	return c.Method + " " + c.Path + " " + display.ASCII(c.Body)
 }
