@@ -22,7 +22,7 @@ people can log in with them: grantd's own access, the API, the connections, the
 tenant's settings, what runs at a login, grants, the log stream, the public
 address, and how many applications and grants are left. Each finding says what
 it breaks and how to mend it: where to click in the dashboard, or a command for
-the Auth0 CLI.
+bash, the Auth0 CLI and jq.
 
 Nothing is written. It makes at most 20 Management API calls, whatever the
 tenant's size, and fetches a token if its application was granted other scopes

@@ -11,7 +11,7 @@ func WritePage(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# What grantd doctor looks for
 
-` + "`grantd doctor`" + ` reads the tenant, the gateway and the public address, and says what keeps clients from registering and people from logging in. It writes nothing, and makes at most ` + fmt.Sprint(maxCalls) + ` Management API calls whatever the tenant's size. Where a scope to look is missing it says so and goes on; the scopes for looking only are ` + "`" + strings.Join(LookScopes(), "`, `") + "`" + `. Names in {braces} are filled in.
+` + "`grantd doctor`" + ` reads the tenant, the gateway and the public address, and says what keeps clients from registering and people from logging in. It writes nothing, and makes at most ` + fmt.Sprint(maxCalls) + ` Management API calls whatever the tenant's size. Where a scope to look is missing it says so and goes on; the scopes for looking only are ` + "`" + strings.Join(LookScopes(), "`, `") + "`" + `. Names in {braces} are filled in. The commands are for bash, with the [Auth0 CLI](https://github.com/auth0/auth0-cli) and jq.
 
 This page is printed by code (` + "`internal/doctor`" + `); a test fails when it is stale.
 `)
