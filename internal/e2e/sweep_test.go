@@ -177,42 +177,41 @@ func TestPlanAndSync(t *testing.T) {
 	}
 }
 
-// kill -9 in the middle of a sweep: the next start goes on with it, and so does
-// the one after a kill in the middle of the repair. Nothing that was repaired is
-// written again.
+// kill -9 in the middle of a sweep, and twice in the middle of the repair that
+// it asked for: each next start goes on with what is left. Nothing that was
+// repaired is written again.
 func TestKillInTheMiddleOfASweepAndOfARepair(t *testing.T) {
-	const clients, pages = 850, 9
+	const clients, pages, kills = 850, 9, 3
 	w := newWorld(t, setup{unstarted: true, delivery: tenantsim.Delivery{Manual: true}})
 	ids := w.settle(clients)
-	w.tenant.SetLatency(25 * time.Millisecond)
-	w.start()
-	lists := func() int { return w.counts(0)["GET /clients"] }
-	// Repair begins with the first page, and must not hide whether the sweep goes on.
-	w.eventually("the sweep is in its middle", func() bool { return lists() >= 5 })
-	w.daemon.Kill()
-	atKill, lost := lists(), w.tenant.Peak()
-	w.start()
-	w.eventually("the sweep has ended", func() bool { return w.swept() == 1 })
-	w.logged(`"resumed":true`)
-	if n := lists(); n > pages+2 || n-atKill >= pages {
-		t.Errorf("%d pages of clients were listed before the kill and %d after, want %d in all and one or two more", atKill, n-atKill, pages)
-	}
-
-	done := func() int { return clients - len(w.notAsDesired(ids, "notes:read", "notes:write")) }
-	for _, share := range []int{2, 4} { // of the clients that are left
-		before := done()
-		w.eventually("the repair is in its middle", func() bool { return done() > before+(clients-before)/share })
-		w.daemon.Kill()
-		lost += w.tenant.Peak()
+	const list, write = "GET /clients", "POST /client-grants"
+	log, lost := "", 0
+	for _, middle := range []struct { // of a sweep whose pages hold 100 clients
+		operation string
+		after     int
+	}{{list, 2}, {write, 250}, {write, 200}} {
+		stalled := w.stall(middle.operation, middle.after)
 		w.start()
+		w.eventually(fmt.Sprintf("%d times %s", middle.after, middle.operation), stalled)
+		w.daemon.Kill()
+		log += w.daemon.Logged()
+		lost += w.tenant.Peak()
 	}
+	if left := len(w.notAsDesired(ids, "notes:read", "notes:write")); left < 200 {
+		t.Errorf("%d clients were left to repair at the last kill: this shows nothing", left)
+	}
+	w.tenant.Faults(nil)
+	w.start()
 	w.converged(ids, "notes:read", "notes:write")
 	w.eventually("all are ready", func() bool { return w.health().Clients["ready"] == clients })
+	w.eventually("the sweep that was cut short has ended", func() bool {
+		return strings.Contains(log+w.daemon.Logged(), `"resumed":true`)
+	})
 	if n := w.writes(0); n > 2*clients+lost {
 		t.Errorf("%d writes for %d clients, want two each, and at most the %d more that were under way at a kill", n, clients, lost)
 	}
-	if n := lists(); n > pages+2 {
-		t.Errorf("%d pages of clients were listed in all, want %d and one or two more: kills in the repair do not ask for sweeps", n, pages)
+	if n := w.counts(0)[list]; n > pages+2*kills {
+		t.Errorf("%d pages of clients were listed in all, want %d and one or two more a kill: kills do not ask for sweeps", n, pages)
 	}
 	w.stop()
 	w.checkLedger()

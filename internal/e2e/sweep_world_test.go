@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"grantd/internal/child"
@@ -30,6 +32,20 @@ func (w *world) settle(n int, scopes ...string) []string {
 
 // swept is how many sweeps the running daemon has ended.
 func (w *world) swept() int { return strings.Count(w.daemon.Logged(), `"msg":"swept"`) }
+
+// stall lets the tenant answer an operation n times, and from then on not at
+// all. What it returns tells whether somebody waits in vain.
+func (w *world) stall(operation string, n int) (stalled func() bool) {
+	var seen atomic.Int64
+	is := w.tenant.On(operation)
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if is(r) && seen.Add(1) > int64(n) {
+			return tenantsim.Fault{Kind: tenantsim.Timeout}
+		}
+		return tenantsim.Fault{}
+	})
+	return func() bool { return seen.Load() > int64(n) }
+}
 
 // counts is how often each operation was called since the mark, polls apart.
 func (w *world) counts(mark int) map[string]int {
