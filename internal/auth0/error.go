@@ -78,16 +78,11 @@ func (e *Error) Is(target error) bool {
 
 // Hint says what a person can do about it; empty when there is nothing to do.
 func (e *Error) Hint() string {
-	for _, r := range dcr.Reasons() {
-		if r.Reason != e.Reason {
-			continue
-		}
-		if e.Scope != "" {
-			return "Scope " + e.Scope + ": " + r.Fix
-		}
-		return r.Fix
+	fix := e.Reason.Info().Fix.String()
+	if e.Scope != "" {
+		return "Scope " + e.Scope + ": " + fix
 	}
-	return ""
+	return fix
 }
 
 const (

@@ -127,7 +127,7 @@ func explained(r dcr.Reason, message string) []string {
 
 // reasonStyle tells what keeps a client from working from what is worth knowing.
 func reasonStyle(r dcr.Reason) style {
-	if strings.HasPrefix(reasonInfo(r).Where, "phase blocked") {
+	if strings.HasPrefix(r.Info().Where, "phase blocked") {
 		return bad
 	}
 	return notice
@@ -145,7 +145,7 @@ func clientRow(c reconcile.Planned) []cell {
 func leftBehind(grants []reconcile.LeftBehind) []group {
 	var g groups
 	for _, l := range grants {
-		about := "grantd made it for " + l.Audience + ". " + reasonInfo(l.Reason).Fix
+		about := "grantd made it for " + l.Audience + ". " + l.Reason.Info().Fix.String()
 		if l.Reason != dcr.OtherAudience {
 			about = "grantd made it before its client was refused. Delete it under Applications → the application → APIs if the client shall not reach the API; grantd deletes nothing by itself."
 		}

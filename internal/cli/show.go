@@ -97,16 +97,16 @@ func (s sheet) head(c api.Client) {
 // reason means where there is none, and what to do where the message does not
 // say so.
 func explain(r dcr.Reason, message string) []string {
-	info := reasonInfo(r)
-	text := message
+	info := r.Info()
+	text, fix := message, info.Fix.String()
 	if text == "" {
-		text = info.Meaning
+		text = info.Meaning.String()
 	}
-	if text == "" || info.Fix == "" || strings.Contains(text, info.Fix) || r == dcr.ScopesUnknown ||
+	if text == "" || fix == "" || strings.Contains(text, fix) || r == dcr.ScopesUnknown ||
 		fixInMessage(info) && message != "" {
 		return []string{text}
 	}
-	return []string{text, info.Fix}
+	return []string{text, fix}
 }
 
 // fixInMessage reports whether messages of the reason say what to do: those of
@@ -114,15 +114,6 @@ func explain(r dcr.Reason, message string) []string {
 // grant that holds. No command releases a client that is held by its metadata.
 func fixInMessage(info dcr.ReasonInfo) bool {
 	return info.Where == "phase blocked" || info.Where == "condition" || info.Reason == dcr.Held
-}
-
-func reasonInfo(r dcr.Reason) dcr.ReasonInfo {
-	for _, info := range dcr.Reasons() {
-		if info.Reason == r {
-			return info
-		}
-	}
-	return dcr.ReasonInfo{}
 }
 
 // conditions are the three things it needs, once they were looked at.
@@ -179,8 +170,8 @@ func (s sheet) history(c api.Client) {
 	}
 	s.when("next attempt", c.NextAttemptAt, attempt)
 	s.row("last error", bad, string(c.LastError))
-	if fix := reasonInfo(c.LastError).Fix; fix != "" && c.LastError != c.Reason {
-		s.words(strings.Repeat(" ", labelWidth), fix)
+	if fix := c.LastError.Info().Fix; fix != "" && c.LastError != c.Reason {
+		s.words(strings.Repeat(" ", labelWidth), fix.String())
 	}
 }
 

@@ -197,7 +197,7 @@ func (q *quietFailures) tell(log *slog.Logger, checks []health.Check) {
 		}
 		q.failing[c.Code] = true
 		if !was[c.Code] {
-			log.Warn(c.Message, "reason", c.Code, "fix", c.Fix)
+			log.Warn(c.Message.String(), "reason", c.Code, "fix", c.Fix.String())
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,11 +99,49 @@ func TestReasonsAreDocumented(t *testing.T) {
 		if r.Where == "" || r.Meaning == "" {
 			t.Errorf("%s lacks a place or a meaning", r.Reason)
 		}
-		for _, cell := range []string{r.Where, r.Meaning, r.Fix} {
+		for _, cell := range []string{r.Where, string(r.Meaning), string(r.Fix)} {
 			if bytes.ContainsAny([]byte(cell), "|\n") {
 				t.Errorf("%s: %q breaks the table", r.Reason, cell)
 			}
 		}
+	}
+}
+
+// Whatever is to be typed is marked as that, and nothing is marked by half.
+func TestReasonsAreMarked(t *testing.T) {
+	literal := regexp.MustCompile(`[A-Z]_[A-Z]|[a-z]_[a-z]|=|\b(read|create|update|delete):|grantd (clients|hold|ledger|sync|revert|history|explain|doctor)\b`)
+	for _, r := range dcr.Reasons() {
+		for _, text := range []dcr.Text{r.Meaning, r.Fix} {
+			text.Spans(func(plain string) {
+				if found := literal.FindString(plain); found != "" {
+					t.Errorf("%s: %q is not marked in %q", r.Reason, found, text)
+				}
+			}, func(string) {})
+			if strings.Count(string(text), "`")%2 != 0 || strings.Contains(text.String(), "`") {
+				t.Errorf("%s: the marks of %q", r.Reason, string(text))
+			}
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	var plain, literal []string
+	text := dcr.Text("See `a b` and `c`.")
+	text.Spans(func(s string) { plain = append(plain, s) }, func(s string) { literal = append(literal, s) })
+	if got := text.String(); got != "See a b and c." {
+		t.Errorf("it reads %q", got)
+	}
+	if !slices.Equal(plain, []string{"See ", " and ", "."}) || !slices.Equal(literal, []string{"a b", "c"}) {
+		t.Errorf("%q and %q", plain, literal)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	if got := dcr.Held.Info(); got.Reason != dcr.Held || got.Meaning == "" {
+		t.Errorf("got %+v", got)
+	}
+	if got := dcr.Reason("unheard").Info(); got != (dcr.ReasonInfo{}) {
+		t.Errorf("got %+v", got)
 	}
 }
 

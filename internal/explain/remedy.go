@@ -245,7 +245,9 @@ func (t *teller) connection() string {
 
 func (t *teller) remedyOfGrantd(code Code) Cause {
 	grantd := func(text string) Cause { return Cause{Text: text, Who: Grantd} }
-	reason := func(r dcr.Reason, text string) Cause { return Cause{Text: text, Fix: fixOf(r), Who: Person} }
+	reason := func(r dcr.Reason, text string) Cause {
+		return Cause{Text: text, Fix: r.Info().Fix.String(), Who: Person}
+	}
 	switch code {
 	case GrantMissing:
 		return grantd("it has no grant for the API, so Auth0 refuses it before any login")
@@ -262,7 +264,7 @@ func (t *teller) remedyOfGrantd(code Code) Cause {
 	case RateLimited:
 		return grantd("Auth0's rate limit keeps grantd waiting")
 	case Unreachable:
-		return Cause{Text: "grantd cannot reach Auth0, so nothing missing is made and nothing could be looked up", Fix: fixOf(dcr.Unreachable), Who: Person}
+		return Cause{Text: "grantd cannot reach Auth0, so nothing missing is made and nothing could be looked up", Fix: dcr.Unreachable.Info().Fix.String(), Who: Person}
 	case TokenRefused:
 		return reason(dcr.TokenRefused, "Auth0 refuses grantd a Management API token, so nothing missing is made")
 	case ScopeMissing:
@@ -284,7 +286,7 @@ func (t *teller) remedyOfGrantd(code Code) Cause {
 	case Storm:
 		return reason(dcr.RegistrationStorm, "it registered among so many others that it has to wait")
 	case DryRun:
-		return Cause{Text: "GRANTD_DRY_RUN is on, so nothing is written", Fix: fixOf(dcr.DryRun), Who: Person}
+		return Cause{Text: "GRANTD_DRY_RUN is on, so nothing is written", Fix: dcr.DryRun.Info().Fix.String(), Who: Person}
 	case StreamStopped:
 		return reason(dcr.LogStreamStopped, "the tenant's log stream does not bring everything, so grantd hears of it late")
 	case NoDaemon:
@@ -293,13 +295,4 @@ func (t *teller) remedyOfGrantd(code Code) Cause {
 		return Cause{Text: "Auth0 refused it with words that grantd does not know",
 			Fix: "Read the entry under Monitoring → Logs; the evidence has its time and words.", Who: Person}
 	}
-}
-
-func fixOf(r dcr.Reason) string {
-	for _, info := range dcr.Reasons() {
-		if info.Reason == r {
-			return info.Fix
-		}
-	}
-	return ""
 }

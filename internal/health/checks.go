@@ -26,8 +26,8 @@ type Check struct {
 	// acknowledged.
 	Unready bool
 	Failing bool
-	Message string // what it means when it fails
-	Fix     string // what a person can do; may be empty
+	Message dcr.Text // what it means when it fails
+	Fix     dcr.Text // what a person can do; may be empty
 }
 
 const (
@@ -118,12 +118,9 @@ func (s state) checks() []Check {
 		{Code: dcr.ClientsBlocked, Severity: Degraded, Failing: s.counts[dcr.Blocked] > 0},
 		{Code: dcr.Starting, Severity: Degraded, Failing: s.nothingTried()},
 	}
-	for _, info := range dcr.Reasons() {
-		for i := range list {
-			if list[i].Code == info.Reason {
-				list[i].Message, list[i].Fix = info.Meaning, info.Fix
-			}
-		}
+	for i := range list {
+		info := list[i].Code.Info()
+		list[i].Message, list[i].Fix = info.Meaning, info.Fix
 	}
 	return list
 }

@@ -212,7 +212,7 @@ func TestWhatNeedsAPersonIsToldOnce(t *testing.T) {
 	body := browse(t, scenes()["degraded"](t).handler(), "/")
 	for _, want := range []string{
 		"is paused or suspended", "says why it stopped", "holds no scopes", "protected-resource metadata", "Promote Connection to Domain Level",
-		"Machine to Machine Applications", "<code>create:client_grants</code>", "undoes the same change", "1 hold keeps grantd from writing",
+		"Machine to Machine Applications", "create:client_grants", "undoes the same change", "1 hold keeps grantd from writing",
 		"The tenant is nearly full of applications",
 	} {
 		if n := strings.Count(body, want); n != 1 {

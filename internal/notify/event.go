@@ -77,23 +77,23 @@ func newlyBlocked(was, is dcr.Record) bool {
 
 // about tells that a client is refused or blocked, and why.
 func about(r dcr.Record, kind, one, many string) Event {
-	_, fix := explained(r.Reason)
+	fix := r.Reason.Info().Fix
 	why := string(r.Reason)
 	if m := tame(strings.TrimSuffix(r.Message, "."), maxMessage); m != "" {
 		why += ", " + m
 	}
 	return Event{
 		Key:     kind + "/" + string(r.Reason) + "/" + r.ClientID,
-		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(fix), r.ClientID),
+		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(fix.String()), r.ClientID),
 		Group:   kind + "/" + string(r.Reason),
-		Many:    fmt.Sprintf("clients %s: %s. %sgrantd clients list --phase %s", many, r.Reason, sentence(fix), r.Phase),
+		Many:    fmt.Sprintf("clients %s: %s. %sgrantd clients list --phase %s", many, r.Reason, sentence(fix.String()), r.Phase),
 		Example: named(r),
 	}
 }
 
 // HoldSet tells of a hold that was set, by whatever or whomever.
 func HoldSet(h dcr.Hold) Event {
-	meaning, _ := explained(h.Reason)
+	meaning := h.Reason.Info().Meaning.String()
 	more := sentence(meaning) + "grantd hold list"
 	if strings.Contains(meaning, "grantd hold list") {
 		more = meaning
@@ -125,15 +125,15 @@ func HoldSet(h dcr.Hold) Event {
 
 // Storm tells that a registration storm has begun.
 func Storm() Event {
-	meaning, fix := explained(dcr.RegistrationStorm)
-	return Event{Key: "alarm/" + string(dcr.RegistrationStorm), Line: "A registration storm has begun. " + sentence(meaning) + fix}
+	info := dcr.RegistrationStorm.Info()
+	return Event{Key: "alarm/" + string(dcr.RegistrationStorm), Line: fmt.Sprintf("A registration storm has begun. %s %s", info.Meaning, info.Fix)}
 }
 
 // Trouble tells that something is wrong with grantd, its feeds or its way to
 // Auth0; Over that it is no more.
 func Trouble(r dcr.Reason) Event {
-	meaning, fix := explained(r)
-	return Event{Line: fmt.Sprintf("%s: %s%s", r, sentence(meaning), fix)}
+	info := r.Info()
+	return Event{Line: strings.TrimSpace(fmt.Sprintf("%s: %s %s", r, info.Meaning, info.Fix))}
 }
 
 // Over tells that a Trouble has ended.
@@ -156,16 +156,6 @@ func named(r dcr.Record) string {
 		return fmt.Sprintf("“%s” (%s)", name, r.ClientID)
 	}
 	return "Client " + r.ClientID
-}
-
-// explained is what the closed list of reasons says.
-func explained(r dcr.Reason) (meaning, fix string) {
-	for _, info := range dcr.Reasons() {
-		if info.Reason == r {
-			return info.Meaning, info.Fix
-		}
-	}
-	return "", ""
 }
 
 // sentence is a text with a space after it, or nothing.

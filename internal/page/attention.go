@@ -43,11 +43,11 @@ func (a attention) place(code string) string {
 type item struct {
 	ID       string // within the page, where something leads to it
 	Icon     string
-	Title    string
+	Title    dcr.Text
 	Code     string
-	Detail   string
+	Detail   dcr.Text
 	Message  string // of one of the clients
-	Fix      string
+	Fix      dcr.Text
 	Examples []example
 	More     link
 	Command  string
@@ -83,12 +83,12 @@ func (p *Page) attention(
 	if err != nil {
 		return attention{}, err
 	}
-	items = append(append(items, blocked...), p.holdItems(byReason, now)...)
+	items = append(append(items, blocked...), holdItems(byReason, now)...)
 	for _, row := range c.Rows {
 		if row.Scarce {
 			items = append(items, item{
-				Icon: "warn", Title: "The tenant is nearly full of " + row.Kind, Code: string(dcr.LimitReached),
-				Detail: row.Sentence + " At the limit no client can register.", Fix: p.reasons[dcr.LimitReached].Fix,
+				Icon: "warn", Title: dcr.Text("The tenant is nearly full of " + row.Kind), Code: string(dcr.LimitReached),
+				Detail: dcr.Text(row.Sentence + " At the limit no client can register."), Fix: dcr.LimitReached.Info().Fix,
 			})
 		}
 	}
@@ -101,9 +101,9 @@ func (p *Page) attention(
 
 // failingItem tells of a failing check: its title is what that means.
 func failingItem(r reasonView) item {
-	what, more, _ := strings.Cut(r.Message, ". ")
+	what, more, _ := strings.Cut(string(r.Message), ". ")
 	return item{
-		ID: needPath(r.Code), Icon: "warn", Title: strings.TrimSuffix(what, "."), Code: r.Code, Detail: more, Fix: r.Fix,
+		ID: needPath(r.Code), Icon: "warn", Title: dcr.Text(strings.TrimSuffix(what, ".")), Code: r.Code, Detail: dcr.Text(more), Fix: r.Fix,
 	}
 }
 
@@ -130,20 +130,20 @@ func (p *Page) blockedItems(ctx context.Context, all int, holds map[dcr.Reason][
 	for _, reason := range slices.SortedFunc(maps.Keys(groups), func(a, b dcr.Reason) int {
 		return cmp.Or(len(groups[b])-len(groups[a]), cmp.Compare(a, b))
 	}) {
-		items = append(items, p.blockedItem(reason, groups[reason], next != ""))
+		items = append(items, blockedItem(reason, groups[reason], next != ""))
 	}
 	return items, nil
 }
 
-func (p *Page) blockedItem(reason dcr.Reason, group []dcr.Record, more bool) item {
-	info := p.reasons[reason]
+func blockedItem(reason dcr.Reason, group []dcr.Record, more bool) item {
+	info := reason.Info()
 	n := count(len(group), "client is blocked", "clients are blocked")
 	if more {
 		n = "At least " + n
 	}
 	it := item{
-		Icon: "blocked", Title: n, Code: string(reason), Detail: info.Meaning, Fix: info.Fix,
-		Message: inDetail(group[0].Message, info.Fix),
+		Icon: "blocked", Title: dcr.Text(n), Code: string(reason), Detail: info.Meaning, Fix: info.Fix,
+		Message: inDetail(group[0].Message, info.Fix.String()),
 	}
 	if it.Message != "" && slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Message != group[0].Message }) {
 		it.Message = "One of them: " + it.Message
@@ -158,16 +158,17 @@ func (p *Page) blockedItem(reason dcr.Reason, group []dcr.Record, more bool) ite
 }
 
 // holdItems are the holds by their reasons.
-func (p *Page) holdItems(holds map[dcr.Reason][]dcr.Hold, now time.Time) []item {
+func holdItems(holds map[dcr.Reason][]dcr.Hold, now time.Time) []item {
 	var items []item
 	for _, reason := range []dcr.Reason{dcr.Fighting, dcr.RegistrationStorm, dcr.Held, dcr.Reverted, dcr.SwitchedOff} {
 		group := holds[reason]
 		if len(group) == 0 {
 			continue
 		}
+		info := reason.Info()
 		it := item{
-			ID: needPath(string(reason)), Icon: "hold", Title: holdTitle(reason, len(group)), Code: string(reason),
-			Detail: p.reasons[reason].Meaning, Fix: p.reasons[reason].Fix,
+			ID: needPath(string(reason)), Icon: "hold", Title: dcr.Text(holdTitle(reason, len(group))), Code: string(reason),
+			Detail: info.Meaning, Fix: info.Fix,
 		}
 		for _, h := range group[:min(len(group), maxExamples)] {
 			it.Examples = append(it.Examples, holdExample(h, now))

@@ -9,8 +9,7 @@ import (
 // A message that is nothing but what to do is told as that alone, of several
 // clients too; and whoever has no name that can be seen has a link to follow.
 func TestBlockedItem(t *testing.T) {
-	const fix = "Grant it."
-	p := &Page{reasons: map[dcr.Reason]dcr.ReasonInfo{dcr.MissingScope: {Reason: dcr.MissingScope, Fix: fix}}}
+	fix := dcr.MissingScope.Info().Fix.String()
 	blocked := func(name, message string) dcr.Record {
 		return dcr.Record{ClientID: "tpc_1", Name: name, Message: message}
 	}
@@ -22,7 +21,7 @@ func TestBlockedItem(t *testing.T) {
 		{"One of them: said no.", []dcr.Record{blocked("\u3000", "said no. "+fix), blocked("b", fix)}},
 		{"said no.", []dcr.Record{blocked("\t", "said no. "+fix), blocked("b", "said no. "+fix)}},
 	} {
-		it := p.blockedItem(dcr.MissingScope, tt.group, false)
+		it := blockedItem(dcr.MissingScope, tt.group, false)
 		if it.Message != tt.want {
 			t.Errorf("%q, want %q", it.Message, tt.want)
 		}

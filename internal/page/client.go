@@ -13,11 +13,11 @@ import (
 // clientView is the page of one client.
 type clientView struct {
 	clientRow
-	Meaning    string // of its phase
-	Code       string // of its reason
-	Reasons    string // what that means
-	Message    string // what its record adds to that
-	Fix        string
+	Meaning    string   // of its phase
+	Code       string   // of its reason
+	Reasons    dcr.Text // what that means
+	Message    string   // what its record adds to that
+	Fix        dcr.Text
 	Conditions []conditionView
 	Callbacks  []string
 	Facts      []fact
@@ -33,6 +33,7 @@ type clientView struct {
 type conditionView struct {
 	Name, What, Word, Icon string
 	Reason, Message        string
+	Meaning                dcr.Text // of the reason, where there is no message
 	Since                  moment
 }
 
@@ -45,8 +46,9 @@ type fact struct {
 type command struct{ What, Line string }
 
 type holdView struct {
-	Text, Code, Meaning string
-	Since, Until        moment
+	Text, Code   string
+	Meaning      dcr.Text
+	Since, Until moment
 }
 
 // Client writes the page of a client; after is the cursor of its journal. It
@@ -65,11 +67,12 @@ func (p *Page) Client(ctx context.Context, w io.Writer, id, after string) error 
 		return err
 	}
 	now := p.o.Now()
+	reason := r.Reason.Info()
 	v := clientView{
 		clientRow: rowOf(r, now), Meaning: phaseMeaning(r.Phase),
-		Code: string(r.Reason), Reasons: p.reasons[r.Reason].Meaning, Message: inDetail(r.Message, p.reasons[r.Reason].Fix), Fix: p.reasons[r.Reason].Fix,
-		Conditions: p.conditions(r, now), Callbacks: cleanAll(r.Callbacks, maxCallback), Facts: factsOf(r, now),
-		Plan: changeViews(r.Plan), Holds: p.holdsOn(id, holds, now), Commands: commandsFor(r),
+		Code: string(r.Reason), Reasons: reason.Meaning, Message: inDetail(r.Message, reason.Fix.String()), Fix: reason.Fix,
+		Conditions: conditions(r, now), Callbacks: cleanAll(r.Callbacks, maxCallback), Facts: factsOf(r, now),
+		Plan: changeViews(r.Plan), Holds: holdsOn(id, holds, now), Commands: commandsFor(r),
 	}
 	for _, e := range entries {
 		v.Journal = append(v.Journal, entryOf(e, now))
@@ -83,7 +86,7 @@ func (p *Page) Client(ctx context.Context, w io.Writer, id, after string) error 
 	return p.render(w, v.Name+" · grantd", clientPageView(v))
 }
 
-func (p *Page) conditions(r dcr.Record, now time.Time) []conditionView {
+func conditions(r dcr.Record, now time.Time) []conditionView {
 	if !r.Checked() || r.Conditions == (dcr.Conditions{}) {
 		return nil
 	}
@@ -107,9 +110,9 @@ func (p *Page) conditions(r dcr.Record, now time.Time) []conditionView {
 		case c.Reason == r.Reason && c.Message == r.Message:
 			v.Message = "" // said at the top
 		case c.Reason == r.Reason:
-			v.Message = inDetail(c.Message, p.reasons[c.Reason].Fix) // what to do is said there
+			v.Message = inDetail(c.Message, c.Reason.Info().Fix.String()) // what to do is said there
 		case c.Message == "":
-			v.Message = p.reasons[c.Reason].Meaning
+			v.Meaning = c.Reason.Info().Meaning
 		}
 		views = append(views, v)
 	}
@@ -167,14 +170,14 @@ func registrationWord(r dcr.Registration) string {
 	}
 }
 
-func (p *Page) holdsOn(id string, holds []dcr.Hold, now time.Time) []holdView {
+func holdsOn(id string, holds []dcr.Hold, now time.Time) []holdView {
 	var views []holdView
 	for _, h := range holds {
 		if h.Scope != dcr.HoldAll && h.ClientID != id && h.ClientID != "" {
 			continue
 		}
 		v := holdView{
-			Text: "Nothing of this client is written", Code: string(h.Reason), Meaning: p.reasons[h.Reason].Meaning,
+			Text: "Nothing of this client is written", Code: string(h.Reason), Meaning: h.Reason.Info().Meaning,
 			Since: at(h.Since, now), Until: at(h.Until, now),
 		}
 		switch {

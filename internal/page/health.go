@@ -20,7 +20,11 @@ type healthView struct {
 
 // reasonView is one thing that is wrong. What to do about it stands among what
 // needs a person, Below.
-type reasonView struct{ Code, Title, Message, Fix, Below string }
+type reasonView struct {
+	Code, Title  string
+	Message, Fix dcr.Text
+	Below        string
+}
 
 func (p *Page) health(r health.Report, checks []health.Check, now time.Time) healthView {
 	v := healthView{Status: string(r.Status), Since: at(p.started, now), Up: rough(now.Sub(p.started)), DryRun: p.o.About().DryRun}
@@ -30,8 +34,8 @@ func (p *Page) health(r health.Report, checks []health.Check, now time.Time) hea
 		}
 		reason := reasonView{Code: string(c.Code), Title: title(string(c.Code)), Message: c.Message, Fix: c.Fix}
 		if c.Code == dcr.ManagementFailing && r.ManagementAPI.LastError != "" {
-			last := p.reasons[r.ManagementAPI.LastError]
-			reason.Fix = "The last error was " + string(last.Reason) + ": " + last.Meaning + " " + last.Fix
+			last := r.ManagementAPI.LastError.Info()
+			reason.Fix = dcr.Text("The last error was `"+last.Reason+"`: ") + last.Meaning + " " + last.Fix
 		}
 		v.Reasons = append(v.Reasons, reason)
 	}

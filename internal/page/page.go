@@ -65,7 +65,6 @@ type Page struct {
 	o       Options
 	started time.Time
 	assets  map[string]Asset
-	reasons map[dcr.Reason]dcr.ReasonInfo
 }
 
 // New returns a Page.
@@ -82,11 +81,7 @@ func New(o Options) *Page {
 	if o.Capacity == nil {
 		o.Capacity = func() (dcr.Capacity, bool) { return dcr.Capacity{}, false }
 	}
-	p := &Page{o: o, started: o.Now(), assets: loadAssets(), reasons: map[dcr.Reason]dcr.ReasonInfo{}}
-	for _, r := range dcr.Reasons() {
-		p.reasons[r.Reason] = r
-	}
-	return p
+	return &Page{o: o, started: o.Now(), assets: loadAssets()}
 }
 
 // frame is what every page has around its content.

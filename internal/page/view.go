@@ -5,6 +5,8 @@ import (
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
+
+	"grantd/internal/dcr"
 )
 
 // The pages are plain functions that return nodes: text and attributes are
@@ -63,16 +65,27 @@ func muted(text string) g.Node { return h.Span(h.Class("muted"), g.Text(text)) }
 
 func code(text string) g.Node { return h.Code(h.Class("muted"), g.Text(text)) }
 
+// marked is text whose variables, permissions and commands are set as code, so
+// that they are told from the words around them.
+func marked(text dcr.Text) g.Node {
+	var nodes g.Group
+	text.Spans(
+		func(s string) { nodes = append(nodes, g.Text(s)) },
+		func(s string) { nodes = append(nodes, h.Code(g.Text(s))) },
+	)
+	return nodes
+}
+
 // told is a paragraph, where there is something to tell.
-func told(text string) g.Node { return g.If(text != "", h.P(marked(text))) }
+func told(text dcr.Text) g.Node { return g.If(text != "", h.P(marked(text))) }
 
 // detail is what a message adds to the meaning of its reason.
 func detail(text string) g.Node {
-	return g.If(text != "", h.P(h.Class("detail"), marked(text)))
+	return g.If(text != "", h.P(h.Class("detail"), g.Text(text)))
 }
 
 // fix says what to do, where somebody can.
-func fix(text string) g.Node {
+func fix(text dcr.Text) g.Node {
 	return g.If(text != "", h.P(h.Class("fix"), h.Strong(g.Text("What to do:")), g.Text(" "), marked(text)))
 }
 

@@ -40,7 +40,7 @@ func holdItem(v holdView) g.Node {
 		until = "Since " + v.Since.Absolute + ", " + until
 	}
 	return h.Article(h.Class("item"), h.H3(icon("hold"), g.Text(v.Text+" "), code(v.Code)),
-		h.P(g.Text(v.Meaning)), h.P(h.Class("muted small"), g.Text(until)))
+		h.P(marked(v.Meaning)), h.P(h.Class("muted small"), g.Text(until)))
 }
 
 func conditionsCard(conditions []conditionView) g.Node {
@@ -52,7 +52,8 @@ func conditionsCard(conditions []conditionView) g.Node {
 		return h.Li(h.Class(c.Icon),
 			h.H3(icon(c.Icon), g.Text(c.Name+": "+c.Word)),
 			h.P(h.Class("muted small"), g.Text(c.What)),
-			told(c.Message),
+			g.If(c.Message != "", h.P(g.Text(c.Message))),
+			told(c.Meaning),
 			g.If(c.Reason != "", h.P(code(c.Reason))),
 			g.If(c.Since.Known, h.P(h.Class("muted small"), g.Text("since "), when(c.Since))))
 	})))

@@ -112,7 +112,7 @@ func budgetCard(b budget) g.Node {
 
 func capacityCard(c capacity) g.Node {
 	if !c.Known {
-		return card("capacity", "card", "Capacity", h.P(h.Class("muted"), marked("Counted a minute after a start. Should nothing show then, name the plan by GRANTD_PLAN.")))
+		return card("capacity", "card", "Capacity", h.P(h.Class("muted"), marked("Counted a minute after a start. Should nothing show then, name the plan by `GRANTD_PLAN`.")))
 	}
 	return card("capacity", "card", "Capacity",
 		g.Map(c.Rows, func(r capacityRow) g.Node {
@@ -206,7 +206,7 @@ func clientPages(l clientList) g.Node {
 		older = "Go on searching"
 	}
 	return h.Nav(h.Class("pages"), h.Aria("label", "Pages of clients"),
-		told(l.Note),
+		g.If(l.Note != "", h.P(g.Text(l.Note))),
 		g.If(l.First != "", h.A(h.Href(l.First), g.Text("Newest"))),
 		g.If(l.Next != "", h.A(h.Href(l.Next), h.Rel("next"), g.Text(older))),
 		g.If(l.All != "", h.A(h.Href(l.All), g.Text("All clients"))),
