@@ -77,12 +77,9 @@ func (e *Error) Is(target error) bool {
 }
 
 // Hint says what a person can do about it; empty when there is nothing to do.
+// A scope that is missing is named by the error itself.
 func (e *Error) Hint() string {
-	fix := e.Reason.Info().Fix.String()
-	if e.Scope != "" {
-		return "Scope " + e.Scope + ": " + fix
-	}
-	return fix
+	return e.Reason.Info().Fix.String()
 }
 
 const (

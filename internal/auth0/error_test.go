@@ -103,11 +103,11 @@ func TestStatusErrors(t *testing.T) {
 }
 
 func TestErrorSaysWhatToDo(t *testing.T) {
-	err := &auth0.Error{Op: "update_client_grant", Status: 403, Code: "insufficient_scope", Reason: dcr.MissingScope, Scope: "update:client_grants", Message: "Insufficient scope"}
-	if got := err.Error(); got != "update client grant: missing_scope (403 insufficient_scope): Insufficient scope" {
+	err := &auth0.Error{Op: "update_client_grant", Status: 403, Code: "insufficient_scope", Reason: dcr.MissingScope, Scope: "update:client_grants", Message: "Insufficient scope, expected any of: update:client_grants"}
+	if got := err.Error(); got != "update client grant: missing_scope (403 insufficient_scope): Insufficient scope, expected any of: update:client_grants" {
 		t.Errorf("Error() = %q", got)
 	}
-	if got := err.Hint(); !strings.Contains(got, "update:client_grants") || !strings.Contains(got, "Auth0 Management API") {
+	if got := err.Hint(); strings.Contains(got, "update:client_grants") || !strings.Contains(got, "Auth0 Management API") {
 		t.Errorf("Hint() = %q", got)
 	}
 	if got := (&auth0.Error{Reason: "unheard"}).Hint(); got != "" {

@@ -101,10 +101,10 @@ func records(now time.Time) []dcr.Record {
 	ready.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: fine}
 	blocked := base("tpc_blocked", "ChatGPT", dcr.Blocked)
 	blocked.Reason = dcr.ConnectionNotDomainLevel
-	blocked.Message = `third-party clients log in only through domain-level connections, and "google-oauth2" is not one: ` +
-		"promote it under Authentication → google-oauth2 → Settings → Promote Connection to Domain Level, or set GRANTD_CONNECTION_LEVEL=domain"
+	blocked.Message = `third-party clients log in only through domain-level connections, and "google-oauth2" is not one`
+	blocked.Fix = dcr.PromoteConnection("google-oauth2")
 	blocked.Conditions = dcr.Conditions{Promoted: fine, Granted: fine,
-		Connected: dcr.Condition{Reason: blocked.Reason, Message: blocked.Message, Since: made}}
+		Connected: dcr.Condition{Reason: blocked.Reason, Message: blocked.Message, Fix: blocked.Fix, Since: made}}
 	refused := base("tpc_refused", "ChatGPT", dcr.Refused)
 	refused.Reason, refused.Message = dcr.CallbackNotAllowed, `callback "https://evil.example/" (1 of 1) is not on the allow-list`
 	pending := base("tpc_pending", "Retry", dcr.Pending)
@@ -129,8 +129,9 @@ func waiting(made time.Time, base func(id, name string, p dcr.Phase) dcr.Record)
 		return c
 	}
 	fighting := stopped("tpc_fighting", dcr.Fighting, "application Terraform000 undoes the step grant again and again; grantd leaves it alone until 15:04:05 UTC on 2 Jan")
-	held := stopped("tpc_held", dcr.Held, "the application's metadata has grantd=off, so it is left alone; take grantd out of it")
-	held.Attempts = 1
+	held := stopped("tpc_held", dcr.Held, "the application's metadata has grantd=off, so it is left alone")
+	held.Attempts, held.Fix = 1, dcr.SwitchedOff.Info().Fix
+	held.Conditions.Granted.Fix = held.Fix
 	due := func(id string, r dcr.Reason) dcr.Record {
 		c := base(id, "ChatGPT", dcr.Pending)
 		c.Reason, c.NextAttemptAt, c.Class = r, time.Now().Add(time.Hour), dcr.Background
@@ -138,13 +139,13 @@ func waiting(made time.Time, base func(id, name string, p dcr.Phase) dcr.Record)
 		return c
 	}
 	unknown := base("tpc_unknown", "ChatGPT", dcr.Pending)
-	unknown.Reason, unknown.Message = dcr.ScopesUnknown, "a scope source has never told any scope, so nothing is granted; the log says why it cannot be read"
+	unknown.Reason, unknown.Message = dcr.ScopesUnknown, "a scope source has never told any scope, so nothing is granted"
 	unknown.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{Reason: unknown.Reason, Message: unknown.Message, Since: made}}
 	kept := base("tpc_kept", "ChatGPT", dcr.Ready)
 	kept.ReadyAt, kept.Unadopted, kept.GrantID = made, true, "cgr_kept"
 	kept.Conditions = dcr.Conditions{Promoted: fine, Connected: fine, Granted: dcr.Condition{
 		Status: true, Reason: dcr.NotAdopted, Since: made,
-		Message: "the grant was there before grantd and also holds notes:delete; grantd sync --adopt takes that away",
+		Message: "the grant was there before grantd and also holds notes:delete",
 	}}
 	return []dcr.Record{fighting, held, due("tpc_drifted", dcr.Drifted), due("tpc_unchecked", dcr.Unchecked), unknown, kept}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,27 +94,14 @@ func (s sheet) head(c api.Client) {
 	fmt.Fprintln(s.out)
 }
 
-// explain is what there is to read about a reason: its message, or what the
-// reason means where there is none, and what to do where the message does not
-// say so.
+// explain is what there is to read about a reason: its message, which says what
+// to do as well, or what the reason means where there is none, and what to do.
 func explain(r dcr.Reason, message string) []string {
+	if message != "" {
+		return []string{message}
+	}
 	info := r.Info()
-	text, fix := message, info.Fix.String()
-	if text == "" {
-		text = info.Meaning.String()
-	}
-	if text == "" || fix == "" || strings.Contains(text, fix) || r == dcr.ScopesUnknown ||
-		fixInMessage(info) && message != "" {
-		return []string{text}
-	}
-	return []string{text, fix}
-}
-
-// fixInMessage reports whether messages of the reason say what to do: those of
-// a blocked client do, but for what ends by itself, and so do those about a
-// grant that holds. No command releases a client that is held by its metadata.
-func fixInMessage(info dcr.ReasonInfo) bool {
-	return info.Where == "phase blocked" || info.Where == "condition" || info.Reason == dcr.Held
+	return slices.DeleteFunc([]string{info.Meaning.String(), info.Fix.String()}, func(s string) bool { return s == "" })
 }
 
 // conditions are the three things it needs, once they were looked at.

@@ -153,7 +153,7 @@ func TestPlanFits(t *testing.T) {
 	for i := range 30 {
 		p.Clients = append(p.Clients, reconcile.Planned{
 			ClientID: fmt.Sprintf("tpc_%022d", i), Name: "A product with quite a long name, as they are", New: true,
-			Remarks: []reconcile.Remark{{Reason: dcr.NotAdopted, Message: "the grant was there before grantd and also holds notes:delete; grantd sync --adopt takes that away"}},
+			Remarks: []reconcile.Remark{{Reason: dcr.NotAdopted, Message: "the grant was there before grantd and also holds notes:delete. grantd sync --adopt takes them away."}},
 			Changes: []dcr.Change{{Step: dcr.StepGrant, Before: map[string]any{"scope": []string{}}, After: map[string]any{"scope": strings.Fields(strings.Repeat("notes:something ", 20))}}},
 		})
 	}

@@ -223,7 +223,7 @@ func problemOf(what string, err error) explain.Problem {
 	if reason == "" {
 		reason = dcr.InternalError
 	}
-	return explain.Problem{What: what, Reason: reason, Message: hinted(err).Error()}
+	return explain.Problem{What: what, Reason: reason, Message: err.Error()}
 }
 
 // readDenials searches the log for what Auth0 refused the client.

@@ -127,7 +127,7 @@ func Reasons() []ReasonInfo {
 		{NoCallbacks, refused, "It has no callback, so nothing says where its logins would go.", ""},
 		{CallbackNotAllowed, refused, "At least one of its callbacks is not on the allow-list.", "If you trust the product behind the callback, add its preset or pattern to `GRANTD_ALLOWED_CLIENTS`."},
 
-		{ConnectionNotDomainLevel, blocked, "A third-party client can log in only through a domain-level connection, and this connection is not one.", "Auth0 dashboard → Authentication → the connection → Settings → Promote Connection to Domain Level; or set `GRANTD_CONNECTION_LEVEL=domain` and grant grantd `update:connections`."},
+		{ConnectionNotDomainLevel, blocked, "A third-party client can log in only through a domain-level connection, and this connection is not one.", PromoteConnection("the connection")},
 		{ConnectionNotFound, blocked, "The tenant has no connection of that name.", "Correct `GOOGLE_CONNECTION_NAME`, or create the connection under Authentication."},
 		{APINotFound, blocked, "The tenant has no API with `OAUTH_AUDIENCE` as its identifier.", "Create it under Applications → APIs, or correct `OAUTH_AUDIENCE`; a trailing slash counts."},
 		{MissingScope, blocked, "grantd's own application lacks a Management API scope, named in the message.", "Grant it under Applications → APIs → Auth0 Management API → Machine to Machine Applications; it is noticed without a restart."},

@@ -14,7 +14,7 @@ const (
 	Pending Phase = "pending"
 	// Ready: the last check found everything as desired.
 	Ready Phase = "ready"
-	// Blocked: a person must act; the message says how. Checked again by itself.
+	// Blocked: a person must act. Checked again by itself.
 	Blocked Phase = "blocked"
 	// Refused: policy says hands off. Examined again when policy or client change.
 	Refused Phase = "refused"
@@ -29,8 +29,9 @@ func Phases() []Phase { return []Phase{Ready, Pending, Blocked, Refused, Gone} }
 type Condition struct {
 	Status  bool      `json:"status"`
 	Reason  Reason    `json:"reason"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"` // when Status last changed
+	Message string    `json:"message"`       // what is wrong; of earlier versions, also what to do
+	Fix     Text      `json:"fix,omitempty"` // what to do, where that is more than Reason says
+	Since   time.Time `json:"since"`         // when Status last changed
 }
 
 // Conditions are the three things a client needs.
@@ -69,7 +70,8 @@ type Record struct {
 
 	Phase   Phase  `json:"phase"`
 	Reason  Reason `json:"reason,omitempty"`
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty"` // as in Condition
+	Fix     Text   `json:"fix,omitempty"`
 
 	FirstSeenAt   time.Time     `json:"first_seen_at,omitzero"`
 	FirstSeenFeed Feed          `json:"first_seen_feed"`
@@ -115,6 +117,11 @@ type Record struct {
 	// recorded, so that a save can tell whether it saw the newest.
 	Cause Cause  `json:"cause,omitzero"`
 	Seq   uint64 `json:"seq"`
+}
+
+// Enter puts the record in a phase. What was said of the one before is over.
+func (r *Record) Enter(p Phase, why Reason, message string) {
+	r.Phase, r.Reason, r.Message, r.Fix = p, why, message, ""
 }
 
 // Checked reports whether the client was ever observed in Auth0.

@@ -219,7 +219,7 @@ func (t *teller) remedyOfLevel() (Cause, bool) {
 	c := Cause{
 		Who:  Person,
 		Text: "third-party clients log in through domain-level connections only, and " + name + " is not one",
-		Fix:  "Auth0 dashboard → Authentication → " + name + " → Settings → Promote Connection to Domain Level; or set GRANTD_CONNECTION_LEVEL=domain.",
+		Fix:  dcr.PromoteConnection(name).String(),
 	}
 	for _, l := range t.f.Live.Connections {
 		if l.Connection != nil && !l.Connection.DomainLevel && plainID(l.Connection.ID) {

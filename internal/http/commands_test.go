@@ -251,7 +251,7 @@ func TestSyncedView(t *testing.T) {
 	if got.Pending != 3 || len(got.Left) != 5 {
 		t.Errorf("%+v", got)
 	}
-	want := http.Left{Phase: dcr.Blocked, Reason: dcr.Held, Message: "first", Clients: 2, ClientIDs: []string{"a", "c"}}
+	want := http.Left{Phase: dcr.Blocked, Reason: dcr.Held, Message: "first. grantd hold release when you want grantd to go on.", Clients: 2, ClientIDs: []string{"a", "c"}}
 	if diff := cmp.Diff(want, got.Left[0]); diff != "" {
 		t.Error(diff)
 	}

@@ -171,8 +171,8 @@ func TestPageOfClientInEveryPhase(t *testing.T) {
 	dry.Attempts, dry.LastError = 0, ""
 	two := s.clientOf(301, dcr.Blocked)
 	lacks := func(scope string) dcr.Condition {
-		e := &auth0.Error{Op: "update", Status: 403, Reason: dcr.MissingScope, Scope: scope}
-		return dcr.Condition{Reason: dcr.MissingScope, Message: e.Error() + ". " + e.Hint()}
+		e := &auth0.Error{Op: "update", Status: 403, Reason: dcr.MissingScope, Scope: scope, Message: "Insufficient scope, expected any of: " + scope}
+		return dcr.Condition{Reason: dcr.MissingScope, Message: e.Error()}
 	}
 	two.Conditions.Promoted, two.Conditions.Granted = lacks("update:clients"), lacks("create:client_grants")
 	two.Conditions.Connected = two.Conditions.Promoted

@@ -192,7 +192,8 @@ func scenes() map[string]func(testing.TB) *scene {
 			missing := s.clientOf(50, dcr.Blocked)
 			missing.Reason, missing.Message = dcr.MissingScope, (&auth0.Error{
 				Op: "create_client_grant", Status: 403, Code: "insufficient_scope", Reason: dcr.MissingScope, Scope: "create:client_grants",
-			}).Error()+". "+(&auth0.Error{Reason: dcr.MissingScope, Scope: "create:client_grants"}).Hint()
+				Message: "Insufficient scope, expected any of: create:client_grants",
+			}).Error()
 			s.add(t, missing)
 			err := s.ledger.SetHolds(t.Context(),
 				dcr.Hold{Scope: dcr.HoldClient, ClientID: s.clientOf(5, dcr.Ready).ClientID, Reason: dcr.Held, Since: s.now.Add(-time.Hour)},

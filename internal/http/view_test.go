@@ -53,7 +53,7 @@ func TestClientView(t *testing.T) {
 			"last_checked_at":"2026-11-23T07:00:03.005Z","last_used_at":"2026-11-23T07:00:04.005Z","next_attempt_at":null,"attempts":0,"last_error":"","digest":"d1",
 			"conditions":{"promoted":{"status":true,"reason":"","message":"","since":"2026-11-23T07:00:02.005Z"},
 			"connected":{"status":true,"reason":"","message":"","since":"2026-11-23T07:00:02.005Z"},
-			"granted":{"status":true,"reason":"scopes_undefined","message":"x","since":"2026-11-23T07:00:02.005Z"}}}`,
+			"granted":{"status":true,"reason":"scopes_undefined","message":"x. Define them under Applications → APIs → your API → Permissions.","since":"2026-11-23T07:00:02.005Z"}}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

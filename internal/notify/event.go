@@ -77,16 +77,15 @@ func newlyBlocked(was, is dcr.Record) bool {
 
 // about tells that a client is refused or blocked, and why.
 func about(r dcr.Record, kind, one, many string) Event {
-	fix := r.Reason.Info().Fix
 	why := string(r.Reason)
 	if m := tame(strings.TrimSuffix(r.Message, "."), maxMessage); m != "" {
 		why += ", " + m
 	}
 	return Event{
 		Key:     kind + "/" + string(r.Reason) + "/" + r.ClientID,
-		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(fix.String()), r.ClientID),
+		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(r.Reason.Advice(r.Fix).String()), r.ClientID),
 		Group:   kind + "/" + string(r.Reason),
-		Many:    fmt.Sprintf("clients %s: %s. %sgrantd clients list --phase %s", many, r.Reason, sentence(fix.String()), r.Phase),
+		Many:    fmt.Sprintf("clients %s: %s. %sgrantd clients list --phase %s", many, r.Reason, sentence(r.Reason.Info().Fix.String()), r.Phase),
 		Example: named(r),
 	}
 }

@@ -119,6 +119,22 @@ func TestScarce(t *testing.T) {
 	}
 }
 
+// What is wrong and what to do about it are told once each, in particular of one
+// client and in general of many.
+func TestBlockedSaysWhatToDo(t *testing.T) {
+	e, ok := notify.Changed(dcr.Record{}, dcr.Record{
+		ClientID: "tpc_a", Phase: dcr.Blocked, Reason: dcr.ConnectionNotDomainLevel, Message: `"corp" is not one`, Fix: dcr.PromoteConnection("corp"),
+	})
+	for _, want := range []string{"is not one. Auth0", "→ corp →", "GRANTD_CONNECTION_LEVEL=domain and"} {
+		if !ok || strings.Count(e.Line, want) != 1 {
+			t.Errorf("%q lacks %q", e.Line, want)
+		}
+	}
+	if strings.Count(e.Many, "→ the connection →") != 1 || strings.Contains(e.Line+e.Many, "`") {
+		t.Errorf("many: %q", e.Many)
+	}
+}
+
 // A stranger chooses the name of a client, and parts of the words that Auth0
 // refuses it with. Neither may mention anybody, lead anywhere or look like
 // somebody else's line.

@@ -142,8 +142,11 @@ func blockedItem(reason dcr.Reason, group []dcr.Record, more bool) item {
 		n = "At least " + n
 	}
 	it := item{
-		Icon: "blocked", Title: dcr.Text(n), Code: string(reason), Detail: info.Meaning, Fix: info.Fix,
-		Message: inDetail(group[0].Message, info.Fix.String()),
+		Icon: "blocked", Title: dcr.Text(n), Code: string(reason), Detail: info.Meaning, Fix: adviceOn(reason, group[0].Fix),
+		Message: display.Line(group[0].Message, maxText),
+	}
+	if slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Fix != group[0].Fix }) {
+		it.Fix = info.Fix
 	}
 	if it.Message != "" && slices.ContainsFunc(group, func(r dcr.Record) bool { return r.Message != group[0].Message }) {
 		it.Message = "One of them: " + it.Message

@@ -6,10 +6,9 @@ import (
 	"grantd/internal/dcr"
 )
 
-// A message that is nothing but what to do is told as that alone, of several
-// clients too; and whoever has no name that can be seen has a link to follow.
+// Of several clients one message is told, as that; and whoever has no name that
+// can be seen has a link to follow.
 func TestBlockedItem(t *testing.T) {
-	fix := dcr.MissingScope.Info().Fix.String()
 	blocked := func(name, message string) dcr.Record {
 		return dcr.Record{ClientID: "tpc_1", Name: name, Message: message}
 	}
@@ -17,9 +16,9 @@ func TestBlockedItem(t *testing.T) {
 		want  string
 		group []dcr.Record
 	}{
-		{"", []dcr.Record{blocked(" ", fix), blocked("b", "said no. "+fix)}},
-		{"One of them: said no.", []dcr.Record{blocked("\u3000", "said no. "+fix), blocked("b", fix)}},
-		{"said no.", []dcr.Record{blocked("\t", "said no. "+fix), blocked("b", "said no. "+fix)}},
+		{"", []dcr.Record{blocked(" ", ""), blocked("b", "said no")}},
+		{"One of them: said no", []dcr.Record{blocked("\u3000", "said no"), blocked("b", "")}},
+		{"said no", []dcr.Record{blocked("\t", "said no"), blocked("b", "said no")}},
 	} {
 		it := blockedItem(dcr.MissingScope, tt.group, false)
 		if it.Message != tt.want {
@@ -27,6 +26,18 @@ func TestBlockedItem(t *testing.T) {
 		}
 		if got := it.Examples[0].Text; got != "(no name)" {
 			t.Errorf("named %q", got)
+		}
+	}
+}
+
+// What to do is told in particular where it is the same for all.
+func TestBlockedItemFix(t *testing.T) {
+	one, other := dcr.Record{ClientID: "tpc_1", Fix: dcr.PromoteConnection("corp")}, dcr.Record{ClientID: "tpc_2"}
+	for want, group := range map[dcr.Text][]dcr.Record{
+		one.Fix: {one, one}, dcr.ConnectionNotDomainLevel.Info().Fix: {one, other},
+	} {
+		if got := blockedItem(dcr.ConnectionNotDomainLevel, group, false).Fix; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type conditionView struct {
 	Name, What, Word, Icon string
 	Reason, Message        string
 	Meaning                dcr.Text // of the reason, where there is no message
+	Fix                    dcr.Text // what to do, where that is not said of the client
 	Since                  moment
 }
 
@@ -67,10 +68,9 @@ func (p *Page) Client(ctx context.Context, w io.Writer, id, after string) error 
 		return err
 	}
 	now := p.o.Now()
-	reason := r.Reason.Info()
 	v := clientView{
 		clientRow: rowOf(r, now), Meaning: phaseMeaning(r.Phase),
-		Code: string(r.Reason), Reasons: reason.Meaning, Message: inDetail(r.Message, reason.Fix.String()), Fix: reason.Fix,
+		Code: string(r.Reason), Reasons: r.Reason.Info().Meaning, Message: display.Line(r.Message, maxText), Fix: adviceOn(r.Reason, r.Fix),
 		Conditions: conditions(r, now), Callbacks: cleanAll(r.Callbacks, maxCallback), Facts: factsOf(r, now),
 		Plan: changeViews(r.Plan), Holds: holdsOn(id, holds, now), Commands: commandsFor(r),
 	}
@@ -109,14 +109,21 @@ func conditions(r dcr.Record, now time.Time) []conditionView {
 		switch {
 		case c.Reason == r.Reason && c.Message == r.Message:
 			v.Message = "" // said at the top
-		case c.Reason == r.Reason:
-			v.Message = inDetail(c.Message, c.Reason.Info().Fix.String()) // what to do is said there
 		case c.Message == "":
 			v.Meaning = c.Reason.Info().Meaning
+		}
+		if fix := adviceOn(c.Reason, c.Fix); fix != adviceOn(r.Reason, r.Fix) { // which is said there
+			v.Fix = fix
 		}
 		views = append(views, v)
 	}
 	return views
+}
+
+// adviceOn is what to do about a reason. What was found of a case may have words
+// from outside in it.
+func adviceOn(r dcr.Reason, found dcr.Text) dcr.Text {
+	return dcr.Text(display.Line(string(r.Advice(found)), maxText))
 }
 
 func factsOf(r dcr.Record, now time.Time) []fact {

@@ -34,7 +34,8 @@ func (p Part) Has(k dcr.StepKind) bool {
 type Finding struct {
 	Status  bool
 	Reason  dcr.Reason
-	Message string
+	Message string   // what is wrong, or worth knowing
+	Fix     dcr.Text // what to do about it, where that is more than Reason says
 }
 
 // Step is one write to Auth0.
@@ -127,7 +128,7 @@ func connectOne(d Desired, o Observed, c Connection) (*Step, Finding) {
 	switch {
 	case c.Connection == nil:
 		return nil, Finding{Reason: dcr.ConnectionNotFound, Message: fmt.Sprintf(
-			"the tenant has no connection named %q; correct GOOGLE_CONNECTION_NAME or create it under Authentication", c.Name)}
+			"the tenant has no connection named %q", c.Name)}
 	case c.Connection.DomainLevel:
 		return nil, Finding{Status: true}
 	case d.ConnectionLevel == DomainLevel:
@@ -150,26 +151,26 @@ func connectOne(d Desired, o Observed, c Connection) (*Step, Finding) {
 }
 
 // NotDomainLevel is the finding that a connection would have to be promoted
-// to domain level, with the fix in words.
+// to domain level.
 func NotDomainLevel(name string) Finding {
 	return Finding{Reason: dcr.ConnectionNotDomainLevel, Message: fmt.Sprintf(
-		"third-party clients log in only through domain-level connections, and %q is not one: promote it under Authentication → %s → Settings → Promote Connection to Domain Level, or set GRANTD_CONNECTION_LEVEL=domain", name, name)}
+		"third-party clients log in only through domain-level connections, and %q is not one", name), Fix: dcr.PromoteConnection(name)}
 }
 
 func unproven(name string) Finding {
 	return Finding{Status: true, Reason: dcr.PerClientUnproven, Message: fmt.Sprintf(
-		"%q is enabled for this client alone; if logins fail, promote it to domain level", name)}
+		"%q is enabled for this client alone", name)}
 }
 
 // ComputeGrant plans the grant alone, for when it turns out to exist after
 // its creation was refused with a 409.
 func ComputeGrant(d Desired, o Observed) Part {
 	if d.ScopesUnknown {
-		return Part{Result: Finding{Reason: dcr.ScopesUnknown, Message: "a scope source has never told any scope, so nothing is granted; the log says why it cannot be read"}}
+		return Part{Result: Finding{Reason: dcr.ScopesUnknown, Message: "a scope source has never told any scope, so nothing is granted"}}
 	}
 	if o.API.Known && o.API.API == nil {
 		return Part{Result: Finding{Reason: dcr.APINotFound, Message: fmt.Sprintf(
-			"the tenant has no API with the identifier %q; create it under Applications → APIs or correct OAUTH_AUDIENCE (a trailing slash counts)", d.Audience)}}
+			"the tenant has no API with the identifier %q", d.Audience)}}
 	}
 	want, result := grantable(d, o.API)
 	if g := o.Grant.Grant; g != nil {
@@ -219,9 +220,10 @@ func notAdopted(g dcr.Grant, beyond []string, result Finding) Finding {
 		what = "every scope of the API (allow_all_scopes)"
 	}
 	f := Finding{Status: true, Reason: dcr.NotAdopted, Message: fmt.Sprintf(
-		"the grant was there before grantd and also holds %s; grantd sync --adopt takes that away", what)}
+		"the grant was there before grantd and also holds %s", what)}
 	if result.Message != "" {
 		f.Message += "; " + result.Message
+		f.Fix = dcr.NotAdopted.Info().Fix + " What the API lacks, define under Applications → APIs → your API → Permissions."
 	}
 	return f
 }
@@ -251,7 +253,7 @@ func grantable(d Desired, a API) ([]string, Finding) {
 		return want, Finding{Status: true}
 	}
 	return want, Finding{Status: true, Reason: dcr.ScopesUndefined, Message: fmt.Sprintf(
-		"the API does not define %s: add under Applications → APIs → Permissions", strings.Join(undefined, ", "))}
+		"the API does not define %s", strings.Join(undefined, ", "))}
 }
 
 // subset reports whether all of a are in b.

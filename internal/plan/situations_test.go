@@ -247,24 +247,32 @@ func TestCompute(t *testing.T) {
 	}
 }
 
-// What is wrong has a message that names the thing and where to mend it.
+// What is wrong has a message that names the thing, and where to mend it is said
+// apart from it.
 func TestMessages(t *testing.T) {
 	tests := []struct {
 		name string
 		f    plan.Finding
-		want []string
+		what string
+		fix  []string
 	}{
-		{"not domain-level", plan.NotDomainLevel("corp"), []string{`"corp"`, "GRANTD_CONNECTION_LEVEL=domain", "Promote Connection to Domain Level"}},
-		{"connection missing", plan.Compute(desired(), settled(conns(plan.Connection{Name: "gone"}))).Connect.Result, []string{`"gone"`, "GOOGLE_CONNECTION_NAME"}},
-		{"unproven", plan.Compute(desired(), settled(permissive, conns(connection("corp", false, plan.Yes)))).Connect.Result, []string{`"corp"`, "domain level"}},
-		{"API missing", plan.Compute(desired(), settled(withAPI(plan.API{Known: true}))).Grant.Result, []string{audience, "OAUTH_AUDIENCE"}},
-		{"scopes undefined", plan.Compute(desired(), settled(withAPI(api()))).Grant.Result, []string{"read:a, write:a", "Permissions"}},
+		{"not domain-level", plan.NotDomainLevel("corp"), `"corp"`, []string{"corp", "GRANTD_CONNECTION_LEVEL=domain", "Promote Connection to Domain Level"}},
+		{"connection missing", plan.Compute(desired(), settled(conns(plan.Connection{Name: "gone"}))).Connect.Result, `"gone"`, []string{"GOOGLE_CONNECTION_NAME"}},
+		{"unproven", plan.Compute(desired(), settled(permissive, conns(connection("corp", false, plan.Yes)))).Connect.Result, `"corp"`, []string{"domain level"}},
+		{"API missing", plan.Compute(desired(), settled(withAPI(plan.API{Known: true}))).Grant.Result, audience, []string{"OAUTH_AUDIENCE"}},
+		{"scopes undefined", plan.Compute(desired(), settled(withAPI(api()))).Grant.Result, "read:a, write:a", []string{"Permissions"}},
+		{"grant from before", plan.Compute(desired(), settled(foreign, grant(userGrant("other:b", "read:a")))).Grant.Result, "other:b", []string{"--adopt"}},
+		{"and undefined", plan.Compute(desired(), settled(foreign, grant(userGrant("other:b", "read:a")), withAPI(api()))).Grant.Result, "does not define", []string{"--adopt", "Permissions"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, w := range tt.want {
-				if !strings.Contains(tt.f.Message, w) {
-					t.Errorf("message %q does not say %q", tt.f.Message, w)
+			if !strings.Contains(tt.f.Message, tt.what) {
+				t.Errorf("message %q does not say %q", tt.f.Message, tt.what)
+			}
+			advice := tt.f.Reason.Advice(tt.f.Fix).String()
+			for _, w := range tt.fix {
+				if !strings.Contains(advice, w) || w != "corp" && strings.Contains(tt.f.Message, w) {
+					t.Errorf("what to do about %q is %q, want %q", tt.f.Message, advice, w)
 				}
 			}
 		})

@@ -71,7 +71,10 @@ func (j *job) applyPromote(ctx context.Context, o plan.Observed, part plan.Part)
 		got.ExternalClientID = o.Client.ExternalClientID // the answer to a PATCH may leave it out
 		o.Client = got
 		if again := plan.Compute(j.s.Desired, o).Promote; len(again.Steps) > 0 {
-			a.finding = plan.Finding{Reason: dcr.RejectedByAuth0, Message: "Auth0 took the change of the client and did not keep it"}
+			a.finding = plan.Finding{
+				Reason: dcr.RejectedByAuth0, Message: "Auth0 took the change of the client and did not keep it",
+				Fix: "See under Monitoring → Logs what else changes the application; grantd tries again by itself.",
+			}
 		}
 	}
 	return a

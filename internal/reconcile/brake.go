@@ -72,7 +72,7 @@ func (j *job) brake(p plan.Plan) plan.Plan {
 	for _, part := range []*plan.Part{&p.Promote, &p.Connect, &p.Grant} {
 		for _, s := range part.Steps {
 			if h, held := j.held(s.Kind); held {
-				part.Steps, part.Result = nil, plan.Finding{Reason: reasonOfHold(h), Message: describeHold(h)}
+				part.Steps, part.Result = nil, findingOf(&heldError{h})
 				break
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/plan"
 )
 
 // reasonOf names why a call failed; empty for no error.
@@ -53,14 +54,13 @@ func noSuchConnection(err error) bool {
 	return ok && e.Code == "inexistent_connection"
 }
 
-// messageOf is what a person reads about a failure: what failed, and what to do.
-func messageOf(err error) string {
-	if e, ok := errors.AsType[*auth0.Error](err); ok {
-		if hint := e.Hint(); hint != "" {
-			return strings.TrimSuffix(e.Error(), ".") + ". " + hint
-		}
+// findingOf is what a failure says of the condition that was to come about.
+func findingOf(err error) plan.Finding {
+	f := plan.Finding{Reason: reasonOf(err), Message: err.Error()}
+	if held, ok := errors.AsType[*heldError](err); ok {
+		f.Fix = releaseOf(held.hold)
 	}
-	return err.Error()
+	return f
 }
 
 // errDefect stands for a panic; its reason is internal_error.

@@ -8,6 +8,7 @@ import (
 
 	"grantd/internal/auth0"
 	"grantd/internal/dcr"
+	"grantd/internal/plan"
 )
 
 // heldError says that a hold keeps a write from being made.
@@ -77,14 +78,11 @@ func (j *job) writing(ctx context.Context, step dcr.StepKind) (context.Context, 
 // heldBack: a hold covers the whole client. What is known of it stays as it
 // was last seen, and nothing is due before the hold ends.
 func (j *job) heldBack(h dcr.Hold) {
-	j.leave(describeHold(h))
+	j.leave(findingOf(&heldError{h}))
 	if !h.Until.IsZero() {
 		j.rec.NextAttemptAt, j.rec.Class = h.Until, dcr.Background
 	}
 }
-
-// offMessage says why a client that is switched off is left alone.
-const offMessage = "the application's metadata has grantd=off, so it is left alone; take grantd out of it under Applications → the application → Settings → Advanced Settings → Application Metadata"
 
 // switchedOff: an admin wants the client left alone. It is looked at now and
 // then, for nobody may tell when that is over.
@@ -93,21 +91,24 @@ func (j *job) switchedOff() {
 	if j.was.Phase != dcr.Blocked || j.was.Reason != dcr.Held {
 		attempts = 0
 	}
-	j.leave(offMessage)
+	j.leave(plan.Finding{
+		Reason: dcr.Held, Message: "the application's metadata has grantd=off, so it is left alone", Fix: dcr.SwitchedOff.Info().Fix,
+	})
 	j.rec.LastCheckedAt, j.rec.Digest, j.rec.Attempts = j.r.now(), j.s.Desired.Digest(), attempts
 	j.again(backoff(attempts+1, recheckMin, recheckMax), dcr.Background, "")
 }
 
 // leave leaves a client alone because somebody said so.
-func (j *job) leave(message string) {
-	if j.was.Phase != dcr.Blocked || j.was.Reason != dcr.Held || j.was.Message != message {
-		j.log.Info("[dcr] client held", "message", message)
+func (j *job) leave(why plan.Finding) {
+	why.Reason = dcr.Held
+	if j.was.Phase != dcr.Blocked || j.was.Reason != why.Reason || j.was.Message != why.Message {
+		j.log.Info("[dcr] client held", "message", why.Message, "fix", why.Reason.Advice(why.Fix).String())
 	}
-	j.phase(dcr.Blocked, dcr.Held, message)
+	j.phase(dcr.Blocked, why)
 	j.rec.NextAttemptAt, j.rec.Class, j.rec.Attempts, j.rec.LastError = time.Time{}, "", 0, ""
 }
 
-// describeHold says why something is not written, until when, and how that ends.
+// describeHold says why something is not written, and until when.
 func describeHold(h dcr.Hold) string {
 	until := "it is released"
 	if !h.Until.IsZero() {
@@ -116,17 +117,32 @@ func describeHold(h dcr.Hold) string {
 	if reasonOfHold(h) == dcr.Fighting {
 		return fmt.Sprintf("%s undoes the step %s again and again; grantd leaves it alone until %s", describeActor(h.Actor), h.Field, until)
 	}
-	what, release := "this client", "grantd hold release "+h.ClientID
+	what := "this client"
 	switch h.Scope {
 	case dcr.HoldAll:
-		what, release = "every client", "grantd hold release"
+		what = "every client"
 	case dcr.HoldField:
-		what, release = "the step "+string(h.Field), "grantd hold release --field "+string(h.Field)
+		what = "the step " + string(h.Field)
 		if h.ClientID != "" {
-			what, release = what+" of this client", "grantd hold release "+h.ClientID
+			what += " of this client"
 		}
 	}
-	return fmt.Sprintf("%s %s is held until %s; %s lets grantd go on", whyHeld(h), what, until, release)
+	return fmt.Sprintf("%s %s is held until %s", whyHeld(h), what, until)
+}
+
+// releaseOf says how a hold ends that somebody set.
+func releaseOf(h dcr.Hold) dcr.Text {
+	if reasonOfHold(h) == dcr.Fighting {
+		return "" // it ends by itself
+	}
+	words := []string{"grantd hold release"}
+	switch {
+	case h.Scope != dcr.HoldAll && h.ClientID != "":
+		words = append(words, h.ClientID)
+	case h.Scope == dcr.HoldField:
+		words = append(words, "--field", string(h.Field))
+	}
+	return dcr.Command(words...) + " lets grantd go on."
 }
 
 func whyHeld(h dcr.Hold) string {

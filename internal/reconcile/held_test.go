@@ -59,8 +59,8 @@ func TestHeldCostsNothing(t *testing.T) {
 			w.wantPhase(o, dcr.Blocked, dcr.Held)
 			w.wantCalls()
 			for _, says := range tc.says {
-				if !strings.Contains(o.Record.Message, says) {
-					t.Errorf("the message %q lacks %q", o.Record.Message, says)
+				if got := told(o.Record); !strings.Contains(got, says) {
+					t.Errorf("what is told, %q, lacks %q", got, says)
 				}
 			}
 			if r := w.record(id); !r.NextAttemptAt.Equal(h.Until) || !r.LastCheckedAt.Equal(was.LastCheckedAt) || !cmp.Equal(r.Conditions, was.Conditions) {

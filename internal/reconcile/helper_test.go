@@ -334,6 +334,9 @@ func isWrite(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/api/v2/") && r.Method != http.MethodGet
 }
 
+// told is what a person is told of a record: what is wrong, and what to do.
+func told(r dcr.Record) string { return dcr.Told(r.Message, r.Reason.Advice(r.Fix)) }
+
 // await asks until ok says so.
 func await(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()

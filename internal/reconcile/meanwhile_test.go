@@ -225,7 +225,7 @@ func TestRefusalReadsWell(t *testing.T) {
 	w := newWorld(t, setup{level: true, transport: func(next http.RoundTripper) http.RoundTripper { return refusing{next} }})
 	o := w.look(w.onboard(1))
 	w.wantPhase(o, dcr.Blocked, dcr.RejectedByAuth0)
-	if m := o.Record.Message; !strings.Contains(m, "on property app_type. ") || strings.Contains(m, "..") {
+	if m := told(o.Record); !strings.Contains(m, "on property app_type. ") || strings.Contains(m, "..") {
 		t.Errorf("message %q", m)
 	}
 }

@@ -141,7 +141,8 @@ func unsure(err error) bool {
 func Restored(rec dcr.Record) dcr.Record {
 	if revoked(rec) {
 		rec.Conditions.Granted = dcr.Condition{Status: true, Since: rec.Conditions.Granted.Since}
-		rec.Message = strings.Replace(rec.Message, "; "+revokedMessage, "", 1)
+		rec.Message, _, _ = strings.Cut(rec.Message, "; "+revokedMessage)
+		rec.Fix = ""
 	}
 	return rec
 }

@@ -261,6 +261,20 @@ func TestRevertUnsure(t *testing.T) {
 	}
 }
 
+// A revocation that was undone is no longer told of, whichever version told of it.
+func TestRestored(t *testing.T) {
+	for _, more := range []string{"", "; grantd history shows the entry, and grantd revert gives them back"} {
+		got := reconcile.Restored(dcr.Record{
+			Reason: dcr.CallbackNotAllowed, Message: "it is not on the list; the scopes of its grant were taken away (GRANTD_REVOKE)" + more, Fix: "revert it",
+			Conditions: dcr.Conditions{Granted: dcr.Condition{Reason: dcr.CallbackNotAllowed, Message: "taken", Fix: "revert it"}},
+		})
+		want := dcr.Record{Reason: dcr.CallbackNotAllowed, Message: "it is not on the list", Conditions: dcr.Conditions{Granted: dcr.Condition{Status: true}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 // What is no write, or undoes one, is not undone.
 func TestNotRevertible(t *testing.T) {
 	for says, e := range map[string]dcr.JournalEntry{

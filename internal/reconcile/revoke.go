@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"grantd/internal/auth0"
@@ -68,7 +69,7 @@ func (j *job) revoke(ctx context.Context, s plan.Step) {
 		return
 	}
 	if _, held := errors.AsType[*heldError](err); held {
-		j.rec.Message += "; the scopes of its grant are left to it: " + err.Error()
+		j.say("the scopes of its grant are left to it: ", err)
 		return
 	}
 	made := j.change(s, id, j.r.now())
@@ -88,8 +89,8 @@ func (j *job) revoke(ctx context.Context, s plan.Step) {
 // tellRevoked keeps what was taken away, and says so.
 func (j *job) tellRevoked(made dcr.Change) {
 	j.changes = append(j.changes, made)
-	set(&j.rec.Conditions.Granted, plan.Finding{Reason: j.rec.Reason, Message: revokedMessage}, j.r.now())
-	j.rec.Message += "; " + revokedMessage
+	set(&j.rec.Conditions.Granted, plan.Finding{Reason: j.rec.Reason, Message: revokedMessage, Fix: revokedFix}, j.r.now())
+	j.sayRevoked()
 	j.log.Warn("[dcr] revoked client", j.about("grant", made.Before["id"], "taken", made.Before)...)
 }
 
@@ -119,8 +120,27 @@ func doubtful(changes []dcr.Change) (sent []dcr.Change) {
 	return sent
 }
 
-// revokedMessage tells how to undo a revocation.
-const revokedMessage = "the scopes of its grant were taken away (GRANTD_REVOKE); grantd history shows the entry, and grantd revert gives them back"
+// What is said of a revocation, and of how to undo it.
+const (
+	revokedMessage          = "the scopes of its grant were taken away (GRANTD_REVOKE)"
+	revokedFix     dcr.Text = "`grantd history` shows what was taken away, and `grantd revert` gives it back."
+)
+
+// sayRevoked adds to why the client is refused that it lost its scopes.
+func (j *job) sayRevoked() {
+	j.rec.Message += "; " + revokedMessage
+	j.rec.Fix = join(j.rec.Reason.Info().Fix, revokedFix)
+}
+
+// say adds to why the client is refused what became of taking its scopes away.
+func (j *job) say(what string, err error) {
+	f := findingOf(err)
+	j.rec.Message += "; " + what + f.Message
+	j.rec.Fix = join(f.Reason.Advice(f.Fix), j.rec.Reason.Info().Fix)
+}
+
+// join is two pieces of advice, of which either may be none.
+func join(a, b dcr.Text) dcr.Text { return dcr.Text(strings.TrimSpace(string(a + " " + b))) }
 
 // revoked reports whether the client lost its scopes: no other refusal says
 // anything of a condition.
@@ -140,7 +160,7 @@ func (j *job) notRevoked(err error) {
 	if needsPerson(r) {
 		wait, class = backoff(j.was.Attempts+1, recheckMin, recheckMax), dcr.Background
 	}
-	j.rec.Message += "; the scopes of its grant could not be taken away yet: " + messageOf(err)
+	j.say("the scopes of its grant could not be taken away yet: ", err)
 	j.rec.Attempts = j.was.Attempts
 	j.again(wait, class, r)
 	j.log.Warn("[dcr] revoking client failed", "reason", r, "error", err, "attempts", j.rec.Attempts, "again_in", wait.Round(time.Millisecond))

@@ -35,7 +35,7 @@ func (j *job) settle(res results) {
 		j.changes = append(j.changes, p.changes...)
 		f := p.finding
 		if p.err != nil {
-			f = plan.Finding{Reason: reasonOf(p.err), Message: messageOf(p.err)}
+			f = findingOf(p.err)
 		}
 		_, stopped := heldBy(p.err)
 		if !j.interrupted(p.err) && !stopped { // which says nothing of the condition
@@ -59,9 +59,9 @@ func (j *job) settle(res results) {
 	case failure != nil:
 		j.failed(failure)
 	case blocker.Reason == dcr.ScopesUnknown:
-		j.waiting(blocker.Reason, blocker.Message)
+		j.waiting(blocker)
 	case blocker.Reason != "":
-		j.blocked(blocker.Reason, blocker.Message)
+		j.blocked(blocker)
 	default:
 		j.ready(now)
 	}
@@ -71,11 +71,11 @@ func set(c *dcr.Condition, f plan.Finding, now time.Time) {
 	if c.Since.IsZero() || c.Status != f.Status {
 		c.Since = now
 	}
-	c.Status, c.Reason, c.Message = f.Status, f.Reason, f.Message
+	c.Status, c.Reason, c.Message, c.Fix = f.Status, f.Reason, f.Message, f.Fix
 }
 
 func (j *job) ready(now time.Time) {
-	j.phase(dcr.Ready, "", "")
+	j.phase(dcr.Ready, plan.Finding{})
 	j.rec.NextAttemptAt, j.rec.Class, j.rec.Attempts, j.rec.LastError = time.Time{}, "", 0, ""
 	if j.rec.ReadyAt.IsZero() {
 		j.rec.ReadyAt = now
@@ -97,34 +97,34 @@ func (j *job) about(more ...any) []any {
 }
 
 // blocked: a person must act. Looked at again by itself, ever more seldom.
-func (j *job) blocked(r dcr.Reason, message string) {
-	if j.was.Phase != dcr.Blocked || j.was.Reason != r {
+func (j *job) blocked(why plan.Finding) {
+	if j.was.Phase != dcr.Blocked || j.was.Reason != why.Reason {
 		j.rec.Attempts = 0
-		j.log.Warn("[dcr] client blocked", "reason", r, "message", message)
+		j.log.Warn("[dcr] client blocked", "reason", why.Reason, "message", why.Message, "fix", why.Reason.Advice(why.Fix).String())
 	}
-	j.phase(dcr.Blocked, r, message)
+	j.phase(dcr.Blocked, why)
 	j.again(backoff(j.rec.Attempts+1, recheckMin, recheckMax), dcr.Background, "")
-	if until := j.heldUntil(r); !until.IsZero() {
+	if until := j.heldUntil(why.Reason); !until.IsZero() {
 		j.rec.NextAttemptAt = until
 	}
 }
 
 // waiting: nothing to be done before the desired state changes, and that will
 // make itself heard.
-func (j *job) waiting(r dcr.Reason, message string) {
-	j.phase(dcr.Pending, r, message)
+func (j *job) waiting(why plan.Finding) {
+	j.phase(dcr.Pending, why)
 	j.done()
 }
 
 func (j *job) refused(r dcr.Reason, message string) {
 	j.tellRefused(r, message)
+	j.phase(dcr.Refused, plan.Finding{Reason: r, Message: message})
 	switch {
 	case revoked(j.rec):
-		message += "; " + revokedMessage
+		j.sayRevoked()
 	case j.s.Desired.Revoke && j.was.Unadopted && !j.was.ReadyAt.IsZero():
-		message += "; its grant was there before grantd and keeps its scopes"
+		j.rec.Message += "; its grant was there before grantd and keeps its scopes"
 	}
-	j.phase(dcr.Refused, r, message)
 	j.done()
 }
 
@@ -144,14 +144,14 @@ func (j *job) tellRefused(r dcr.Reason, message string) {
 
 func (j *job) gone() {
 	if !j.was.Checked() && j.was.Reason != dcr.NotFoundYet {
-		j.phase(dcr.Pending, dcr.NotFoundYet, "Auth0 does not know this client yet")
+		j.phase(dcr.Pending, plan.Finding{Reason: dcr.NotFoundYet, Message: "Auth0 does not know this client yet"})
 		j.again(freshRetry, j.rec.Class, dcr.NotFoundYet)
 		return
 	}
 	if j.was.Phase != dcr.Gone {
 		j.log.Info("[dcr] client is gone")
 	}
-	j.phase(dcr.Gone, dcr.DeletedInAuth, "the client does not exist in Auth0")
+	j.phase(dcr.Gone, plan.Finding{Reason: dcr.DeletedInAuth, Message: "the client does not exist in Auth0"})
 	j.rec.GrantID, j.rec.GrantMade, j.rec.Conditions = "", false, dcr.Conditions{}
 	j.done()
 }
@@ -170,7 +170,7 @@ func (j *job) failed(err error) {
 	case j.interrupted(err):
 		return // phase, attempts and plan are as they were, and it is as due as it was
 	case needsPerson(r):
-		j.blocked(r, messageOf(err))
+		j.blocked(findingOf(err))
 		return
 	}
 	if r == dcr.ChangedMeanwhile {
@@ -181,14 +181,14 @@ func (j *job) failed(err error) {
 	if j.rec.Attempts >= urgentAttempts {
 		class = dcr.Background // whoever waited has given up by now
 	}
-	j.phase(dcr.Pending, r, messageOf(err))
+	j.phase(dcr.Pending, findingOf(err))
 	j.again(wait, class, r)
 	j.log.Warn("[dcr] attempt failed", "reason", r, "error", err, "attempts", j.rec.Attempts, "again_in", wait.Round(time.Millisecond))
 }
 
 // planned keeps what a dry run would do.
 func (j *job) planned(p plan.Plan) {
-	j.phase(dcr.Pending, dcr.DryRun, "dry run: nothing was written")
+	j.phase(dcr.Pending, plan.Finding{Reason: dcr.DryRun, Message: "dry run: nothing was written"})
 	for _, s := range p.Steps() {
 		j.rec.Plan = append(j.rec.Plan, s.Change())
 	}
@@ -204,8 +204,9 @@ func (j *job) again(wait time.Duration, c dcr.Class, lastError dcr.Reason) {
 	j.rec.NextAttemptAt, j.rec.Class, j.rec.LastError = j.r.now().Add(wait), c, lastError
 }
 
-func (j *job) phase(p dcr.Phase, r dcr.Reason, message string) {
-	j.rec.Phase, j.rec.Reason, j.rec.Message, j.rec.Plan = p, r, message, j.doubtful
+func (j *job) phase(p dcr.Phase, why plan.Finding) {
+	j.rec.Enter(p, why.Reason, why.Message)
+	j.rec.Fix, j.rec.Plan = why.Fix, j.doubtful
 }
 
 // Repaired lists the outcome's writes that made a condition true again which

@@ -160,8 +160,8 @@ func (j *job) excess(o plan.Observed) bool {
 	j.r.observed.put(j.rec.ClientID, observation{
 		seq: j.rec.Seq, at: j.started, digest: j.s.Desired.Digest(), seen: o, own: true,
 	})
-	j.phase(dcr.Pending, dcr.RegistrationStorm, fmt.Sprintf(
-		"%d clients registered in 10 minutes, more than GRANTD_STORM_AFTER=%d: this one waits behind everything else", n, after))
+	j.phase(dcr.Pending, plan.Finding{Reason: dcr.RegistrationStorm, Message: fmt.Sprintf(
+		"%d clients registered in 10 minutes, more than GRANTD_STORM_AFTER=%d: this one waits behind everything else", n, after)})
 	j.rec.NextAttemptAt, j.rec.Class, j.rec.Attempts, j.rec.LastError = j.r.now(), dcr.Background, 0, ""
 	return true
 }

@@ -76,11 +76,11 @@ func TestBlocked(t *testing.T) {
 		},
 		"no leave to write clients": {
 			setup:  setup{level: true, scopes: without("update:clients")},
-			reason: dcr.MissingScope, says: "Scope update:clients", writes: []string{createGrant}, failed: "promoted",
+			reason: dcr.MissingScope, says: "lacks update:clients. Grant it", writes: []string{createGrant}, failed: "promoted",
 		},
 		"no leave to create grants": {
 			setup:  setup{level: true, scopes: without("create:client_grants")},
-			reason: dcr.MissingScope, says: "Scope create:client_grants", writes: []string{patchClient}, failed: "granted",
+			reason: dcr.MissingScope, says: "lacks create:client_grants. Grant it", writes: []string{patchClient}, failed: "granted",
 		},
 		"no leave to read clients": {
 			setup:  setup{level: true, scopes: without("read:clients")},
@@ -106,8 +106,8 @@ func TestBlocked(t *testing.T) {
 			o := w.look(w.onboard(1))
 			w.wantPhase(o, dcr.Blocked, tc.reason)
 			r := o.Record
-			if !strings.Contains(r.Message, tc.says) {
-				t.Errorf("the message %q lacks %q", r.Message, tc.says)
+			if got := told(r); !strings.Contains(got, tc.says) {
+				t.Errorf("what is told, %q, lacks %q", got, tc.says)
 			}
 			var writes []string
 			for _, c := range w.tenant.Writes() {

@@ -212,7 +212,7 @@ func (l *Ledger) uncheck(ctx context.Context, ids map[string]bool) (int, error) 
 		return held || waits
 	}
 	return l.edit(ctx, "", match, func(t tx, r *dcr.Record) (err error) {
-		r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Unchecked, ""
+		r.Enter(dcr.Pending, dcr.Unchecked, "")
 		r.Cause = dcr.Cause{Feed: dcr.FeedCommand}
 		// Without a digest it is read by itself, should no list show it.
 		r.Digest, r.NextAttemptAt, r.Attempts = "", time.Time{}, 0

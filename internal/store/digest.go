@@ -50,7 +50,7 @@ func (l *Ledger) SetDigest(ctx context.Context, digest string) (unchecked int, e
 		if !waits {
 			r.Cause = dcr.Cause{Feed: dcr.FeedConfig, Digest: digest}
 		}
-		r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Unchecked, ""
+		r.Enter(dcr.Pending, dcr.Unchecked, "")
 		r.Seq, err = t.clients().NextSequence()
 		return err
 	})

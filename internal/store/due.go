@@ -55,7 +55,7 @@ func (t tx) makeDue(r *dcr.Record, now time.Time, class dcr.Class, cause dcr.Cau
 		r.Class = class
 	}
 	if r.Phase != dcr.Refused && r.Phase != dcr.Pending {
-		r.Phase, r.Reason, r.Message = dcr.Pending, "", ""
+		r.Enter(dcr.Pending, "", "")
 	}
 	r.Attempts = 0
 	r.Cause = cause

@@ -77,7 +77,7 @@ func merge(stored, saved dcr.Record, settled bool) dcr.Record {
 	measure(&r)
 	r.Unadopted = stored.Unadopted && !r.GrantMade
 	if !settled {
-		r.Phase, r.Reason, r.Message = stored.Phase, stored.Reason, stored.Message
+		r.Phase, r.Reason, r.Message, r.Fix = stored.Phase, stored.Reason, stored.Message, stored.Fix
 		r.NextAttemptAt, r.Class, r.Attempts = stored.NextAttemptAt, stored.Class, stored.Attempts
 		r.Cause, r.Seq = stored.Cause, stored.Seq
 	}

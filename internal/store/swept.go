@@ -151,9 +151,9 @@ func (s sweeper) queue(stored, r dcr.Record, f Swept) (uint64, error) {
 	if err := s.makeDue(&r, s.now, dcr.Background, f.Record.Cause); err != nil {
 		return 0, err
 	}
-	r.Phase, r.Reason, r.Message = dcr.Pending, dcr.Drifted, ""
+	r.Enter(dcr.Pending, dcr.Drifted, "")
 	if f.Record.Phase == dcr.Refused { // and yet there is something to write
-		r.Phase, r.Reason, r.Message = dcr.Refused, f.Record.Reason, f.Record.Message
+		r.Phase, r.Reason, r.Message, r.Fix = dcr.Refused, f.Record.Reason, f.Record.Message, f.Record.Fix
 	}
 	if !f.DueAt.IsZero() && f.DueAt.Before(r.NextAttemptAt) {
 		r.NextAttemptAt = f.DueAt

@@ -27,11 +27,11 @@ func bound(r dcr.Record) dcr.Record {
 	m := served()
 	if stranger(r) {
 		m = refused()
-		r.Conditions, r.Plan, r.Undone = dcr.Conditions{}, nil, nil
+		r.Conditions, r.Plan, r.Undone, r.Fix = dcr.Conditions{}, nil, nil, ""
 	}
-	r.Name, r.Message = fit(r.Name, m.name), fit(r.Message, m.message)
+	r.Name, r.Message, r.Fix = fit(r.Name, m.name), fit(r.Message, m.message), dcr.Text(fit(string(r.Fix), m.message))
 	for _, c := range []*dcr.Condition{&r.Conditions.Promoted, &r.Conditions.Connected, &r.Conditions.Granted} {
-		c.Message = fit(c.Message, m.message)
+		c.Message, c.Fix = fit(c.Message, m.message), dcr.Text(fit(string(c.Fix), m.message))
 	}
 	r.Callbacks = fitAll(r.Callbacks, m.callback, m.callbacks)
 	r.GrantID, r.Cause.LogID = fit(r.GrantID, m.id), fit(r.Cause.LogID, m.id)
