@@ -71,28 +71,6 @@ func TestPrintTable(t *testing.T) {
 	}
 }
 
-// FuzzPrintJSON holds that what is printed obeys no one but the terminal's
-// owner and still has the same value.
-func FuzzPrintJSON(f *testing.F) {
-	f.Add("ChatGPT")
-	f.Add("\x1b[2J\u009b31m\u202e\u2028\U000e0041\x7f<&>\\")
-	f.Fuzz(func(t *testing.T, s string) {
-		s = strings.ToValidUTF8(s, "?")
-		var b bytes.Buffer
-		if err := printJSON(&b, map[string]string{"v": s}); err != nil {
-			t.Fatal(err)
-		}
-		harmless(t, strings.ReplaceAll(b.String(), "\n", ""))
-		var back map[string]string
-		if err := json.Unmarshal(b.Bytes(), &back); err != nil {
-			t.Fatalf("%v in %q", err, b.String())
-		}
-		if back["v"] != s {
-			t.Errorf("%q became %q", s, back["v"])
-		}
-	})
-}
-
 func harmless(t *testing.T, s string) {
 	t.Helper()
 	for _, r := range s {

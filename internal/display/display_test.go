@@ -79,6 +79,7 @@ func FuzzText(f *testing.F) {
 // FuzzJSON: what is printed obeys no one but the terminal's owner and still has
 // the same value.
 func FuzzJSON(f *testing.F) {
+	f.Add("ChatGPT")
 	f.Add("\x1b[2J\u009b31m\u202e\u2028\U000e0041\x7f<&>\\")
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ToValidUTF8(s, "?")
