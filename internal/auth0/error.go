@@ -82,6 +82,24 @@ func (e *Error) Hint() string {
 	return e.Reason.Info().Fix.String()
 }
 
+// Hinted is an error that also says what a person can do, where it comes of a
+// call and there is something.
+func Hinted(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Hint() != "" {
+		return &hinted{err, e.Reason.Info().Fix}
+	}
+	return err
+}
+
+type hinted struct {
+	error
+	fix dcr.Text
+}
+
+func (h *hinted) Error() string { return dcr.Told(h.error.Error(), h.fix) }
+
+func (h *hinted) Unwrap() error { return h.error }
+
 const (
 	maxMessage = 300 // bytes of Auth0's words that are kept
 	maxCode    = 64

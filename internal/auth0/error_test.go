@@ -3,6 +3,8 @@ package auth0_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -109,6 +111,14 @@ func TestErrorSaysWhatToDo(t *testing.T) {
 	}
 	if got := err.Hint(); strings.Contains(got, "update:client_grants") || !strings.Contains(got, "Auth0 Management API") {
 		t.Errorf("Hint() = %q", got)
+	}
+	refused := &auth0.Error{Op: "update_client", Status: 400, Reason: dcr.RejectedByAuth0, Message: "It is so."}
+	hinted := auth0.Hinted(fmt.Errorf("sync: %w", refused))
+	if got := hinted.Error(); got != "sync: update client: rejected_by_auth0 (400): It is so. "+refused.Hint() || !errors.Is(hinted, refused) {
+		t.Errorf("Hinted() = %q", got)
+	}
+	if got := auth0.Hinted(io.EOF); got != io.EOF {
+		t.Errorf("Hinted() = %v", got)
 	}
 	if got := (&auth0.Error{Reason: "unheard"}).Hint(); got != "" {
 		t.Errorf("Hint() = %q", got)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"grantd/internal/auth0"
 	"grantd/internal/dcr"
 	"grantd/internal/http"
 	"grantd/internal/reconcile"
@@ -238,5 +239,5 @@ func failed(ctx context.Context, command string, err error) error {
 	if errors.Is(context.Cause(ctx), errStopping) {
 		err = errStopping
 	}
-	return fmt.Errorf("%s: %w", command, hinted(err))
+	return fmt.Errorf("%s: %w", command, auth0.Hinted(err))
 }

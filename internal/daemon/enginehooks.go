@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	nethttp "net/http"
 	"slices"
 	"time"
@@ -99,14 +98,6 @@ func failureOf(err error) dcr.Reason {
 	default:
 		return dcr.InternalError
 	}
-}
-
-// hinted adds to a failed call what a person can do about it.
-func hinted(err error) error {
-	if e, ok := errors.AsType[*auth0.Error](err); ok && e.Hint() != "" {
-		return fmt.Errorf("%w. %s", err, e.Hint())
-	}
-	return err
 }
 
 // signal says on a channel of capacity 1 that something happened. It does not

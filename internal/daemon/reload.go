@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"grantd/internal/auth0"
 	"grantd/internal/config"
 	"grantd/internal/scope"
 	"grantd/internal/store"
@@ -137,7 +138,7 @@ func (d *Daemon) apply(ctx context.Context, c *config.Config, setScopes func(con
 func (d *Daemon) retryAtOnce(ctx context.Context) {
 	if s := d.tenant.TokenStatus(); !s.OK || !s.NextTryAt.IsZero() {
 		if err := d.tenant.Renew(ctx); err != nil {
-			d.log.Error("renew token", "error", hinted(err), "token_until", s.ExpiresAt)
+			d.log.Error("renew token", "error", auth0.Hinted(err), "token_until", s.ExpiresAt)
 			return
 		}
 	}

@@ -115,10 +115,8 @@ func failedUndo(err error) error {
 		return fmt.Errorf("undoing a created grant means deleting it, for which grantd's application needs delete:client_grants: "+
 			"add it under Applications → APIs → Auth0 Management API → Machine to Machine Applications for as long as this takes, "+
 			"or hold the client (grantd hold add) and delete the grant under Applications → the application → APIs: %w", err)
-	case e.Hint() != "":
-		return fmt.Errorf("%w. %s", err, e.Hint())
 	default:
-		return err
+		return auth0.Hinted(err)
 	}
 }
 
