@@ -85,7 +85,7 @@ func (e *Engine) revert(ctx context.Context, entry dcr.JournalEntry, dryRun bool
 	}
 	switch {
 	case errors.Is(err, reconcile.ErrUnsure):
-		return undone, fmt.Errorf("%w; it stays held meanwhile: look, and try again or let it go by %s", err, http.ReleaseCommand(reconcile.RevertHold(entry)))
+		return undone, fmt.Errorf("%w; it stays held meanwhile: look, and try again or let it go by %s", err, reconcile.RevertHold(entry).ReleaseCommand())
 	case err != nil:
 		return undone, errors.Join(err, restore())
 	}

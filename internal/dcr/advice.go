@@ -28,8 +28,8 @@ func PromoteConnection(name string) Text {
 		"or set `GRANTD_CONNECTION_LEVEL=domain` and grant grantd `update:connections`."
 }
 
-// Command is a command with its arguments, marked as that.
-func Command(words ...string) Text { return "`" + unmarked(strings.Join(words, " ")) + "`" }
+// Command is a command, marked as that.
+func Command(line string) Text { return "`" + unmarked(line) + "`" }
 
 // unmarked is text from outside, in which a backtick marks nothing.
 func unmarked(s string) Text { return Text(strings.ReplaceAll(s, "`", "'")) }

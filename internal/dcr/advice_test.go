@@ -39,7 +39,7 @@ func TestAdvice(t *testing.T) {
 	if got, want := dcr.PromoteConnection("a`b"), dcr.PromoteConnection("a'b"); got != want {
 		t.Errorf("got %q", string(got))
 	}
-	if got := dcr.Command("grantd", "a`b"); string(got) != "`grantd a'b`" {
+	if got := dcr.Command("grantd a`b"); string(got) != "`grantd a'b`" {
 		t.Errorf("got %q", string(got))
 	}
 }

@@ -28,6 +28,21 @@ type Hold struct {
 	Actor    *Actor    `json:"actor,omitempty"` // who set it, or whose doing it answers
 }
 
+// ReleaseCommand is the command that ends the hold; empty where none does, since
+// the application's metadata in Auth0 says so.
+func (h Hold) ReleaseCommand() string {
+	switch {
+	case h.Reason == SwitchedOff:
+		return ""
+	case h.ClientID != "":
+		return "grantd hold release " + h.ClientID
+	case h.Field != "":
+		return "grantd hold release --field " + string(h.Field)
+	default:
+		return "grantd hold release"
+	}
+}
+
 // Active reports whether the hold is in force at t.
 func (h Hold) Active(t time.Time) bool { return h.Until.IsZero() || t.Before(h.Until) }
 

@@ -92,9 +92,7 @@ func (t *teller) braked() {
 		if h.Actor != nil {
 			c.Evidence = append(c.Evidence, "It answers what was done by "+display.Line(string(h.Actor.Kind)+" "+h.Actor.ID, maxShort)+".")
 		}
-		if code != SwitchedOff {
-			c.Command = releaseCommand(h)
-		}
+		c.Command = h.ReleaseCommand()
 		t.add(c)
 		t.inForce = append(t.inForce, brake{code, h})
 	}

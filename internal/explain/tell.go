@@ -118,23 +118,10 @@ func (t *teller) holds() []Held {
 		}
 		out = append(out, Held{
 			Scope: h.Scope, Field: h.Field, Reason: h.Reason,
-			Since: dcr.Timestamp{Time: h.Since}, Until: dcr.Timestamp{Time: h.Until}, Release: releaseCommand(h),
+			Since: dcr.Timestamp{Time: h.Since}, Until: dcr.Timestamp{Time: h.Until}, Release: h.ReleaseCommand(),
 		})
 	}
 	return out
-}
-
-func releaseCommand(h dcr.Hold) string {
-	switch {
-	case h.Reason == dcr.SwitchedOff:
-		return "" // its metadata in Auth0 says so, and no command
-	case h.ClientID != "":
-		return "grantd hold release " + h.ClientID
-	case h.Field != "":
-		return "grantd hold release --field " + string(h.Field)
-	default:
-		return "grantd hold release"
-	}
 }
 
 // toldHistory is how many journal entries are told.

@@ -35,7 +35,7 @@ type Reverted struct {
 func RevertedView(e dcr.JournalEntry, r reconcile.Reverted, h dcr.Hold, dryRun bool) Reverted {
 	v := Reverted{
 		Schema: schema, Seq: e.Seq, DryRun: dryRun, ClientID: e.ClientID, Step: e.Step,
-		Before: r.Change.Before, After: r.Change.After, Notes: r.Notes, Hold: HoldView(h), Release: ReleaseCommand(h),
+		Before: r.Change.Before, After: r.Change.After, Notes: r.Notes, Hold: HoldView(h), Release: h.ReleaseCommand(),
 	}
 	if v.Before == nil {
 		v.Before = map[string]any{}
@@ -47,18 +47,6 @@ func RevertedView(e dcr.JournalEntry, r reconcile.Reverted, h dcr.Hold, dryRun b
 		v.Notes = []string{}
 	}
 	return v
-}
-
-// ReleaseCommand is the command that ends a hold.
-func ReleaseCommand(h dcr.Hold) string {
-	switch {
-	case h.ClientID != "":
-		return "grantd hold release " + h.ClientID
-	case h.Field != "":
-		return "grantd hold release --field " + string(h.Field)
-	default:
-		return "grantd hold release"
-	}
 }
 
 func (c commands) revert(e echo.Context) error {

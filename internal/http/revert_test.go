@@ -49,15 +49,3 @@ func TestRevertOverTheSocket(t *testing.T) {
 		t.Errorf("called %v", dry)
 	}
 }
-
-func TestReleaseCommand(t *testing.T) {
-	for want, h := range map[string]dcr.Hold{
-		"grantd hold release tpc_a":                {Scope: dcr.HoldClient, ClientID: "tpc_a"},
-		"grantd hold release --field domain_level": {Scope: dcr.HoldField, Field: dcr.StepDomainLevel},
-		"grantd hold release":                      {Scope: dcr.HoldAll},
-	} {
-		if got := http.ReleaseCommand(h); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}

@@ -135,14 +135,7 @@ func releaseOf(h dcr.Hold) dcr.Text {
 	if reasonOfHold(h) == dcr.Fighting {
 		return "" // it ends by itself
 	}
-	words := []string{"grantd hold release"}
-	switch {
-	case h.Scope != dcr.HoldAll && h.ClientID != "":
-		words = append(words, h.ClientID)
-	case h.Scope == dcr.HoldField:
-		words = append(words, "--field", string(h.Field))
-	}
-	return dcr.Command(words...) + " lets grantd go on."
+	return dcr.Command(h.ReleaseCommand()) + " lets grantd go on."
 }
 
 func whyHeld(h dcr.Hold) string {
