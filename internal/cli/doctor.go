@@ -62,13 +62,7 @@ func (a *app) doctor(cmd *cobra.Command) error {
 // Doctor implements api.Doctor.
 func (r remote) Doctor(ctx context.Context) (doctor.Report, error) {
 	m, err := r.run(ctx, "/api/v1/doctor", func(api.Progress) {})
-	if err == nil && m.Doctor == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return doctor.Report{}, err
-	}
-	return *m.Doctor, nil
+	return lastly(m.Doctor, err)
 }
 
 // describeReport is a report as a person reads it.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -44,7 +43,7 @@ somebody has to act, and the output says who and how.`,
 func oneExplained(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return errors.New("which client? Give a client id; grantd clients list has them")
+		return errWhichClient
 	case len(args) > 1:
 		return fmt.Errorf("one client id, not %d", len(args))
 	case !stories.ValidID(args[0]):
@@ -78,11 +77,5 @@ func (a *app) explain(cmd *cobra.Command, id string) error {
 // Explain implements api.Commands.
 func (r remote) Explain(ctx context.Context, id string) (stories.Story, error) {
 	m, err := r.run(ctx, "/api/v1/explain?"+url.Values{"client_id": {id}}.Encode(), func(api.Progress) {})
-	if err == nil && m.Explained == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return stories.Story{}, err
-	}
-	return *m.Explained, nil
+	return lastly(m.Explained, err)
 }

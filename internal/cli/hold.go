@@ -308,6 +308,8 @@ func holder(h api.Hold) string {
 	}
 }
 
+var errWhichClient = errors.New("which client? Give a client id; grantd clients list has them")
+
 // oneClient takes at most one client id.
 func oneClient(_ *cobra.Command, args []string) error {
 	switch {

@@ -37,13 +37,7 @@ var errStuck = errors.New("the daemon takes the request and does not answer; it 
 // Plan implements api.Commands.
 func (r remote) Plan(ctx context.Context, progress func(api.Progress)) (api.Plan, error) {
 	m, err := r.run(ctx, "/api/v1/plan", progress)
-	if err == nil && m.Plan == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return api.Plan{}, err
-	}
-	return *m.Plan, nil
+	return lastly(m.Plan, err)
 }
 
 // Sync implements api.Commands.
@@ -53,17 +47,22 @@ func (r remote) Sync(ctx context.Context, adopt bool, progress func(api.Progress
 		path += "?" + url.Values{"adopt": {"true"}}.Encode()
 	}
 	m, err := r.run(ctx, path, progress)
-	if err == nil && m.Synced == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return api.Synced{}, err
-	}
-	return *m.Synced, nil
+	return lastly(m.Synced, err)
 }
 
 // errCutShort says that the daemon ended before it was done.
 var errCutShort = errors.New("the daemon ended before it had answered; what a sync has begun it goes on with when it runs again")
+
+// lastly is what a command was to end with, of the last message.
+func lastly[T any](v *T, err error) (T, error) {
+	if err == nil && v == nil {
+		err = errCutShort
+	}
+	if err != nil {
+		return *new(T), err
+	}
+	return *v, nil
+}
 
 // run gives a command and returns its last message.
 func (r remote) run(ctx context.Context, path string, progress func(api.Progress)) (api.Message, error) {

@@ -202,13 +202,7 @@ func printResyncedAll(w io.Writer, p painter, r api.ResyncedAll) error {
 // Resync implements api.Resyncer.
 func (r remote) Resync(ctx context.Context, id string) (api.Resynced, error) {
 	m, err := r.run(ctx, "/api/v1/clients/"+url.PathEscape(id)+"/resync", func(api.Progress) {})
-	if err == nil && m.Resynced == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return api.Resynced{}, err
-	}
-	return *m.Resynced, nil
+	return lastly(m.Resynced, err)
 }
 
 // ResyncAll implements api.Resyncer.
@@ -218,11 +212,5 @@ func (r remote) ResyncAll(ctx context.Context, phase dcr.Phase, progress func(ap
 		path += "?" + url.Values{"phase": {string(phase)}}.Encode()
 	}
 	m, err := r.run(ctx, path, progress)
-	if err == nil && m.ResyncedAll == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return api.ResyncedAll{}, err
-	}
-	return *m.ResyncedAll, nil
+	return lastly(m.ResyncedAll, err)
 }

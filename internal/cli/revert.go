@@ -128,11 +128,5 @@ func (r remote) Revert(ctx context.Context, seq uint64, dryRun bool) (api.Revert
 		q.Set("dry_run", "true")
 	}
 	m, err := r.run(ctx, "/api/v1/revert?"+q.Encode(), func(api.Progress) {})
-	if err == nil && m.Reverted == nil {
-		err = errCutShort
-	}
-	if err != nil {
-		return api.Reverted{}, err
-	}
-	return *m.Reverted, nil
+	return lastly(m.Reverted, err)
 }

@@ -179,7 +179,7 @@ func (p *preparation) show(a setup.Action) {
 		p.words("Dashboard: "+a.Dashboard, plain)
 	}
 	if a.Command != "" {
-		fmt.Fprintln(p.talk, "    "+display.Visible(a.Command)) // one line: it is to be pasted
+		fmt.Fprintln(p.talk, "    "+command(a.Command))
 	}
 }
 

@@ -26,16 +26,11 @@ also asks Auth0, and tells of failed logins.
 Exit codes: 0 shown, whatever its phase; 1 failed, or no such client; 2 wrong
 usage.`,
 		Example: "  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM\n  grantd clients show tpc_8SXWY6j3afl2CP5ntwEOpM --json",
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return errors.New("which client? Give a client id; grantd clients list has them")
-			case len(args) > 1:
-				return fmt.Errorf("one client id, not %d", len(args))
-			case !dcr.ValidClientID(args[0]):
-				return fmt.Errorf("%q cannot be a client id; grantd clients list has them", display.Cut(args[0], 40))
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errWhichClient
 			}
-			return nil
+			return oneClient(cmd, args)
 		},
 		ValidArgsFunction: a.completeClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
