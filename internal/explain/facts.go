@@ -53,7 +53,7 @@ type Live struct {
 type Problem struct {
 	What    string     `json:"what"` // such as "the client"
 	Reason  dcr.Reason `json:"reason"`
-	Message string     `json:"message"` // what was answered, and what to do
+	Message string     `json:"message"` // what was answered
 }
 
 // LogSearch is Problem.What of a search of the tenant's log.

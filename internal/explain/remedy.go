@@ -177,7 +177,7 @@ func (t *teller) remedyOfTenant(code Code) (Cause, bool) {
 			"Make the gateway's protected-resource metadata name resource "+audience+" to the letter (a trailing slash counts), or set OAUTH_AUDIENCE to the API it names. grantd metadata prints the document.")
 	case APIDeniesUsers:
 		return person("the API denies every user, whatever grants there are",
-			"Auth0 dashboard → Applications → APIs → "+audience+" → Settings → Application Access Policy → user access: per-application authorization, not no access.")
+			"Auth0 dashboard → Applications → APIs → "+audience+" → Settings → Application Access Policy → User Access: Allow via client grant.")
 	case SigningAlg:
 		return person("the API's tokens are signed in a way the gateway cannot verify", "Set the API's signing algorithm to RS256.")
 	case ResourceIgnored:

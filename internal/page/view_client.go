@@ -54,8 +54,8 @@ func conditionsCard(conditions []conditionView) g.Node {
 			h.P(h.Class("muted small"), g.Text(c.What)),
 			g.If(c.Message != "", h.P(g.Text(c.Message))),
 			told(c.Meaning),
-			fix(c.Fix),
 			g.If(c.Reason != "", h.P(code(c.Reason))),
+			fix(c.Fix),
 			g.If(c.Since.Known, h.P(h.Class("muted small"), g.Text("since "), when(c.Since))))
 	})))
 }

@@ -88,7 +88,7 @@ func (s State) api() []Action {
 	if s.API.UserPolicy == dcr.DenyAll {
 		all = append(all, Action{
 			Kind: APIPolicy, Status: Person, Title: "Let people have tokens for the API", Why: "Its policy denies them to everybody, with a grant or without.",
-			Dashboard: "Applications → APIs → the API → Settings → Application Access Policy → user access: by client grant",
+			Dashboard: "Applications → APIs → the API → Settings → Application Access Policy → User Access: Allow via client grant",
 			Command:   patchCommand("resource-servers/"+s.API.ID, `{"subject_type_authorization":{"user":{"policy":"require_client_grant"}}}`),
 		})
 	}
