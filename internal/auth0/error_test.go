@@ -117,7 +117,7 @@ func TestErrorSaysWhatToDo(t *testing.T) {
 	if got := hinted.Error(); got != "sync: update client: rejected_by_auth0 (400): It is so. "+refused.Hint() || !errors.Is(hinted, refused) {
 		t.Errorf("Hinted() = %q", got)
 	}
-	if got := auth0.Hinted(io.EOF); got != io.EOF {
+	if got := auth0.Hinted(io.EOF); got.Error() != "EOF" {
 		t.Errorf("Hinted() = %v", got)
 	}
 	if got := (&auth0.Error{Reason: "unheard"}).Hint(); got != "" {
