@@ -179,6 +179,9 @@ func (p *preparation) prompt(ctx context.Context, text string) (string, error) {
 			fmt.Fprintln(p.talk)
 			return "", io.EOF
 		}
+		if !terminal(p.process.Stdin) {
+			fmt.Fprintln(p.talk) // no terminal echoes a newline that nobody types
+		}
 		return strings.TrimSpace(a.line), nil
 	case <-ctx.Done():
 		fmt.Fprintln(p.talk)

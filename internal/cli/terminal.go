@@ -43,8 +43,9 @@ func (a *app) color(w io.Writer) painter {
 	return painter(terminal(w))
 }
 
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// terminal reports whether rw, a reader or a writer, is a terminal.
+func terminal(rw any) bool {
+	f, ok := rw.(*os.File)
 	if !ok {
 		return false
 	}
