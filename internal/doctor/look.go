@@ -68,7 +68,8 @@ type Tenant interface {
 }
 
 // Look looks at everything, with at most 20 Management API calls. It fails if
-// the tenant cannot be reached, or ctx ends.
+// the tenant cannot be reached, or ctx ends. Of a tenant that leaves its first
+// calls without an answer it asks no more.
 //
 // A token keeps the scopes of when it was issued, so one that lacks a scope, or
 // has one too many, is held against the grant, and another is fetched only if the
@@ -80,23 +81,30 @@ func Look(ctx context.Context, t Tenant, o Options) (Facts, error) {
 	f := Facts{Options: o, CheckedAt: o.Now()}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
+	var beside sync.WaitGroup
+	beside.Go(func() { f.lookBeside(ctx) })
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	p := &patience{stop: stop}
 	var calls atomic.Int64
-	ctx = auth0.WithGate(ctx, func(context.Context) error {
+	asking = auth0.WithGate(asking, func(context.Context) error {
 		if calls.Add(1) > maxCalls {
 			return errEnough
 		}
 		return nil
 	})
-	var beside sync.WaitGroup
-	beside.Go(func() { f.lookBeside(ctx) })
-	err := f.enter(ctx, t)
-	if err == nil && f.NotTenant == "" && f.Refused == "" {
-		f.lookInside(ctx, t)
+	err := f.enter(asking, t, p)
+	switch {
+	case err != nil, f.NotTenant != "", f.Refused != "":
+	case p.gone():
+		err = errSilent
+	default:
+		f.lookInside(asking, t, p)
 		err = f.reached()
 	}
 	beside.Wait()
 	if err != nil {
-		return Facts{}, fmt.Errorf("look at %s: %w", o.Domain, err)
+		return Facts{}, fmt.Errorf("look at %s: %w", o.Domain, p.tell(err))
 	}
 	f.Calls = int(min(calls.Load(), maxCalls))
 	f.Noticed = t.Noticed()
@@ -108,16 +116,17 @@ func Look(ctx context.Context, t Tenant, o Options) (Facts, error) {
 }
 
 // enter gets the token, or learns why there is none.
-func (f *Facts) enter(ctx context.Context, t Tenant) error {
-	keys := t.JWKS(ctx)
+func (f *Facts) enter(ctx context.Context, t Tenant, p *patience) error {
+	keys := p.outside(t.JWKS(ctx))
 	if e, ok := errors.AsType[*auth0.Error](keys); ok && notATenant(e) {
 		f.NotTenant = brief(keys)
 		return nil
 	}
 	s, err := t.Token(ctx)
-	none := err
-	if err != nil || !s.OK || !f.KeepToken && f.disputed(s.Scopes) && !f.asGranted(ctx, t, s.Scopes) {
-		err = t.Renew(ctx)
+	none := p.outside(err)
+	renew := err != nil || !s.OK || !f.KeepToken && f.disputed(s.Scopes) && !f.asGranted(ctx, t, p, s.Scopes)
+	if renew && !p.gone() {
+		err = p.outside(t.Renew(ctx))
 		s, none = t.Token(ctx) // the old one may serve
 	}
 	switch e, ok := errors.AsType[*auth0.Error](err); {
@@ -134,18 +143,18 @@ func (f *Facts) enter(ctx context.Context, t Tenant) error {
 }
 
 // lookOwn reads what grantd's application is granted: its token is of before.
-func (f *Facts) lookOwn(ctx context.Context, t Tenant) {
+func (f *Facts) lookOwn(ctx context.Context, t Tenant, p *patience) {
 	own, ok, err := t.ManagementGrant(ctx, f.ClientID, "https://"+f.Domain+"/api/v2/")
-	if err == nil && ok {
+	if p.note(err) == nil && ok {
 		f.Granted, f.GrantedOK, f.ownRead = slices.Sorted(slices.Values(own.Scopes)), true, true
 	}
 }
 
 // asGranted reports whether a token, whose scopes are sorted, holds what a new
 // one would.
-func (f *Facts) asGranted(ctx context.Context, t Tenant, scopes []string) bool {
+func (f *Facts) asGranted(ctx context.Context, t Tenant, p *patience, scopes []string) bool {
 	if slices.Contains(scopes, "read:client_grants") {
-		f.lookOwn(ctx, t)
+		f.lookOwn(ctx, t, p)
 	}
 	return f.ownRead && slices.Equal(scopes, f.Granted)
 }
@@ -171,51 +180,51 @@ func (f *Facts) disputed(granted []string) bool {
 }
 
 // lookInside asks the Management API.
-func (f *Facts) lookInside(ctx context.Context, t Tenant) {
+func (f *Facts) lookInside(ctx context.Context, t Tenant, p *patience) {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	look := func(run func()) { g.Go(func() error { run(); return nil }) }
 	f.Connected = make([]Answer[dcr.Connection], min(len(f.Connections), maxConnections))
 	f.Registered = make([]Answer[bool], min(len(f.Documents), maxDocuments))
 	if !f.ownRead {
-		look(func() { f.lookOwn(ctx, t) })
+		look(func() { f.lookOwn(ctx, t, p) })
 	}
-	look(func() { f.lookSettings(ctx, t) })
-	look(func() { f.lookAPI(ctx, t) })
+	look(func() { f.lookSettings(ctx, t, p) })
+	look(func() { f.lookAPI(ctx, t, p) })
 	for i := range f.Connected {
-		look(func() { f.Connected[i] = answer(t.Connection(ctx, f.Connections[i])) })
+		look(func() { f.Connected[i] = answer(t.Connection(ctx, f.Connections[i])).noted(p) })
 	}
-	look(func() { f.Streams = answer(t.LogStreams(ctx)) })
-	look(func() { f.Rules = answer(t.ActiveRules(ctx)) })
-	look(func() { f.Hooks = answer(t.ActiveExchangeHooks(ctx)) })
+	look(func() { f.Streams = answer(t.LogStreams(ctx)).noted(p) })
+	look(func() { f.Rules = answer(t.ActiveRules(ctx)).noted(p) })
+	look(func() { f.Hooks = answer(t.ActiveExchangeHooks(ctx)).noted(p) })
 	look(func() {
 		list, more, err := t.Organizations(ctx)
-		f.Organizations = answer(Part[auth0.Organization]{list, more}, err)
+		f.Organizations = answer(Part[auth0.Organization]{list, more}, err).noted(p)
 	})
-	look(func() { f.Defaults = answer(t.DefaultGrants(ctx, f.Audience)) })
+	look(func() { f.Defaults = answer(t.DefaultGrants(ctx, f.Audience)).noted(p) })
 	look(func() {
 		page, err := t.UserGrants(ctx, f.Audience, "")
-		f.Grants = answer(Part[dcr.Grant]{page.Grants, page.Next != "" || page.Capped}, err)
+		f.Grants = answer(Part[dcr.Grant]{page.Grants, page.Next != "" || page.Capped}, err).noted(p)
 	})
-	look(func() { f.ClientCount = answer(t.ApplicationTotal(ctx)) })
-	look(func() { f.GrantCount = answer(t.GrantTotal(ctx)) })
+	look(func() { f.ClientCount = answer(t.ApplicationTotal(ctx)).noted(p) })
+	look(func() { f.GrantCount = answer(t.GrantTotal(ctx)).noted(p) })
 	_ = g.Wait() // what fails is in its answer
 }
 
 // lookSettings asks for documents only where the tenant advertises them.
-func (f *Facts) lookSettings(ctx context.Context, t Tenant) {
-	f.Settings = answer(t.TenantSettings(ctx))
+func (f *Facts) lookSettings(ctx context.Context, t Tenant, p *patience) {
+	f.Settings = answer(t.TenantSettings(ctx)).noted(p)
 	if !f.Settings.Value.CIMD {
 		return
 	}
 	for i := range f.Registered {
-		f.Registered[i] = answer(t.Documented(ctx, f.Documents[i].URL))
+		f.Registered[i] = answer(t.Documented(ctx, f.Documents[i].URL)).noted(p)
 	}
 }
 
 // lookAPI looks for the one that was probably meant where there is none.
-func (f *Facts) lookAPI(ctx context.Context, t Tenant) {
-	f.API = answer(t.API(ctx, f.Audience))
+func (f *Facts) lookAPI(ctx context.Context, t Tenant, p *patience) {
+	f.API = answer(t.API(ctx, f.Audience)).noted(p)
 	if !errors.Is(f.API.Err, auth0.ErrNotFound) {
 		return
 	}
@@ -223,7 +232,7 @@ func (f *Facts) lookAPI(ctx context.Context, t Tenant) {
 	if bare, ok := strings.CutSuffix(f.Audience, "/"); ok {
 		sibling = bare
 	}
-	if _, err := t.API(ctx, sibling); err == nil {
+	if _, err := t.API(ctx, sibling); p.note(err) == nil {
 		f.Sibling = sibling
 	}
 }
@@ -248,6 +257,12 @@ func (f *Facts) reached() error {
 }
 
 func answer[T any](v T, err error) Answer[T] { return Answer[T]{v, err, true} }
+
+// noted is the answer of a call that p takes up.
+func (a Answer[T]) noted(p *patience) Answer[T] {
+	a.Err = p.note(a.Err)
+	return a
+}
 
 // brief is an error in a line.
 func brief(err error) string { return display.Line(err.Error(), 300) }
