@@ -86,7 +86,7 @@ func describeForgotten(f api.Forgotten) string {
 		fmt.Fprintln(&b, "Nothing was touched in Auth0. If the client is still there, the next sweep finds\nit again, as a new one.")
 	}
 	if len(f.Holds) > 0 {
-		fmt.Fprintf(&b, "Its hold stays, should it register again; to release it:\n  grantd hold release %s\n", id)
+		fmt.Fprintf(&b, "Its hold stays, should it register again; to release it:\n  grantd hold release %s\n", dcr.Argument(id))
 	}
 	return b.String()
 }

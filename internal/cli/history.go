@@ -190,7 +190,7 @@ func (t *journalText) end(next string) error {
 	}
 	err := t.flush()
 	if err == nil && next != "" {
-		_, err = fmt.Fprintf(t.w, "\nThese are the newest %d; older ones: %s --after %s\n", t.n, t.q.command(), display.Visible(next))
+		_, err = fmt.Fprintf(t.w, "\nThese are the newest %d; older ones: %s\n", t.n, t.q.command(display.Visible(next)))
 	}
 	return err
 }
@@ -209,17 +209,18 @@ func (q journalQuery) nothing() string {
 	}
 }
 
-// command asks for the same entries.
-func (q journalQuery) command() string {
+// command asks for the same entries after one of them.
+func (q journalQuery) command(after string) string {
 	c := "grantd history"
-	if q.id != "" {
-		c += " " + q.id
-	}
 	if len(q.steps) > 0 {
 		c += " --step " + strings.Join(q.steps, ",")
 	}
 	if q.newer != "" {
 		c += " --newer-than " + q.newer
+	}
+	c += " --after " + after
+	if q.id != "" {
+		c += " " + dcr.Argument(q.id)
 	}
 	return c
 }

@@ -92,3 +92,17 @@ func TestHistoryIsStreamed(t *testing.T) {
 		}
 	}
 }
+
+// The command for older entries asks for the same ones, and its id is no flag.
+func TestOlderEntries(t *testing.T) {
+	t.Parallel()
+	for want, q := range map[string]journalQuery{
+		"grantd history --after 7":                                    {},
+		"grantd history --after 7 tpc_a":                              {id: "tpc_a"},
+		"grantd history --step grant --newer-than 2h --after 7 -- -a": {id: "-a", steps: []string{"grant"}, newer: "2h"},
+	} {
+		if got := q.command("7"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

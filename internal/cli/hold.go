@@ -109,7 +109,7 @@ To undo it: grantd hold release
 `, until)
 	}
 	id := display.Visible(h.ClientID)
-	text := fmt.Sprintf("%s is held, %s.\ngrantd writes nothing to it, whatever is changed there.\nTo undo it: grantd hold release %s\n", id, until, id)
+	text := fmt.Sprintf("%s is held, %s.\ngrantd writes nothing to it, whatever is changed there.\nTo undo it: grantd hold release %s\n", id, until, dcr.Argument(id))
 	if !set.Known {
 		text += "\nThe ledger has no such client. The hold is kept, should it register.\n"
 	}

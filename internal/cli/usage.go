@@ -22,7 +22,12 @@ const suggestionDistance = 2
 // strictUsage makes whatever cobra finds wrong with a command line a
 // usageError that names the way to help, also in the commands cobra adds.
 func strictUsage(root *cobra.Command) {
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse(cmd, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if strings.Contains(cmd.Use, "CLIENT_ID") {
+			err = fmt.Errorf("%w\nA client id that begins with - goes last, after --", err)
+		}
+		return misuse(cmd, err)
+	})
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -24,6 +24,15 @@ func ValidClientID(s string) bool {
 	return true
 }
 
+// Argument is a client id as it stands on a command line, which takes a word that
+// begins with a dash for a flag. Flags have to come before it.
+func Argument(clientID string) string {
+	if strings.HasPrefix(clientID, "-") {
+		return "-- " + clientID
+	}
+	return clientID
+}
+
 // Registration says how a client came to be in the tenant.
 type Registration string
 

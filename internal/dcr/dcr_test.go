@@ -50,6 +50,15 @@ func TestValidClientID(t *testing.T) {
 	}
 }
 
+// A client id is not taken for a flag of the command that it is pasted behind.
+func TestArgument(t *testing.T) {
+	for id, want := range map[string]string{"tpc_a-b": "tpc_a-b", "-abc": "-- -abc", "--all": "-- --all", "": ""} {
+		if got := dcr.Argument(id); got != want {
+			t.Errorf("%q: %q, want %q", id, got, want)
+		}
+	}
+}
+
 // A valid id needs no escaping wherever it may be put.
 func FuzzValidClientID(f *testing.F) {
 	for _, s := range []string{"", "tpc_x", "a/b", "..", "%2e", "é", "\xff"} {

@@ -35,7 +35,7 @@ func (h Hold) ReleaseCommand() string {
 	case h.Reason == SwitchedOff:
 		return ""
 	case h.ClientID != "":
-		return "grantd hold release " + h.ClientID
+		return "grantd hold release " + Argument(h.ClientID)
 	case h.Field != "":
 		return "grantd hold release --field " + string(h.Field)
 	default:

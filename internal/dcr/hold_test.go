@@ -47,6 +47,7 @@ func TestHoldActive(t *testing.T) {
 func TestReleaseCommand(t *testing.T) {
 	for want, h := range map[string]dcr.Hold{
 		"grantd hold release tpc_a":                {Scope: dcr.HoldClient, ClientID: "tpc_a"},
+		"grantd hold release -- -a":                {Scope: dcr.HoldClient, ClientID: "-a"},
 		"grantd hold release --field domain_level": {Scope: dcr.HoldField, Field: dcr.StepDomainLevel},
 		"grantd hold release":                      {Scope: dcr.HoldAll},
 		"":                                         {Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.SwitchedOff},

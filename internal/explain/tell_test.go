@@ -191,3 +191,14 @@ func TestCodes(t *testing.T) {
 		seen[code] = true
 	}
 }
+
+// The command that releases a client's hold can be pasted, whatever the id.
+func TestReleaseOfAnIDThatBeginsWithADash(t *testing.T) {
+	s := explain.Tell(facts(t, func(f *explain.Facts) {
+		f.ID, f.Record.ClientID = "-a", "-a"
+		f.Holds = []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "-a", Reason: dcr.Held}}
+	}))
+	if len(s.Holds) != 1 || s.Holds[0].Release != "grantd hold release -- -a" {
+		t.Errorf("%+v", s.Holds)
+	}
+}

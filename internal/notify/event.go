@@ -83,7 +83,7 @@ func about(r dcr.Record, kind, one, many string) Event {
 	}
 	return Event{
 		Key:     kind + "/" + string(r.Reason) + "/" + r.ClientID,
-		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(r.Reason.Advice(r.Fix).String()), r.ClientID),
+		Line:    fmt.Sprintf("%s %s: %s. %sgrantd clients show %s", named(r), one, why, sentence(r.Reason.Advice(r.Fix).String()), dcr.Argument(r.ClientID)),
 		Group:   kind + "/" + string(r.Reason),
 		Many:    fmt.Sprintf("clients %s: %s. %sgrantd clients list --phase %s", many, r.Reason, sentence(r.Reason.Info().Fix.String()), r.Phase),
 		Example: named(r),

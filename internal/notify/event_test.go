@@ -71,6 +71,14 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// The command that an event names can be pasted, whatever the client's id.
+func TestClientThatBeginsWithADash(t *testing.T) {
+	r := dcr.Record{ClientID: "-a", Phase: dcr.Blocked, Reason: dcr.APINotFound}
+	if e, _ := notify.Changed(dcr.Record{}, r); !strings.HasSuffix(e.Line, "grantd clients show -- -a") {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestHoldSet(t *testing.T) {
 	until := time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC)
 	actor := &dcr.Actor{ID: "auth0|jane.doe"}

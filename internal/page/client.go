@@ -205,11 +205,7 @@ const maxHolds = 10
 
 // commandsFor are what a person may want to run about the client.
 func commandsFor(r dcr.Record) []command {
-	id := r.ClientID
-	// Words that begin with a dash are taken for a flag.
-	if id[0] == '-' {
-		id = "-- " + id
-	}
+	id := dcr.Argument(r.ClientID)
 	commands := []command{
 		{"Why a user cannot log in, and what to do", "grantd explain " + id},
 		{"Everything the ledger knows", "grantd clients show " + id},
