@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +92,14 @@ func TestCountingBeginsAgain(t *testing.T) {
 	}
 	if n := len(j.rec.Undone[dcr.StepPromote]); n != 1 {
 		t.Errorf("%d repairs of another step", n)
+	}
+}
+
+// The command that releases a client's hold can be pasted, whatever the id.
+func TestReleaseOfAnIDThatBeginsWithADash(t *testing.T) {
+	for _, h := range []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "-a"}, {Scope: dcr.HoldField, Field: dcr.StepGrant, ClientID: "-a"}} {
+		if said := describeHold(h); !strings.Contains(said, "grantd hold release -- -a lets") {
+			t.Error(said)
+		}
 	}
 }
