@@ -24,18 +24,28 @@ type candidate struct {
 // of bounded size, and returns how many. It reads them before it makes writers
 // wait. fn must not change what its record points to.
 func (l *Ledger) edit(ctx context.Context, p dcr.Phase, match func(dcr.Record) bool, fn func(tx, *dcr.Record) error) (int, error) {
+	return l.editAnd(ctx, p, match, fn, func(dcr.Record) bool { return true })
+}
+
+// editAnd is edit that returns how many of the records it changed count.
+func (l *Ledger) editAnd(ctx context.Context, p dcr.Phase, match func(dcr.Record) bool, fn func(tx, *dcr.Record) error, counts func(was dcr.Record) bool) (int, error) {
 	total := 0
 	for after, more := "", true; more; {
 		found, last, err := l.candidates(ctx, p, after, match)
 		if err != nil {
 			return total, err
 		}
-		was, err := l.change(ctx, found, match, fn)
+		changed, err := l.change(ctx, found, match, fn)
 		if err != nil {
 			return total, err
 		}
 		failpoint.Hit("store.edited")
-		total, after, more = total+len(was), last, last != ""
+		for _, was := range changed {
+			if counts(was) {
+				total++
+			}
+		}
+		after, more = last, last != ""
 	}
 	return total, nil
 }

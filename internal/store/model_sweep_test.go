@@ -56,7 +56,9 @@ func (m *model) adopt() (n int) {
 		m.seq++
 		r.Unadopted, r.Seq = false, m.seq
 		m.records[id] = r
-		n++
+		if r.Phase != dcr.Refused && r.Phase != dcr.Gone {
+			n++
+		}
 	}
 	return n
 }

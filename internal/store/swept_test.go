@@ -227,6 +227,7 @@ func TestUnadopted(t *testing.T) {
 	l := storetest.Open(t, c.option)
 	record(t, l, registered("before", "log1"), registered("made", "log2"))
 	saveSwept(t, l, store.Swept{Record: dcr.Record{ClientID: "swept", Phase: dcr.Ready, GrantID: "cgr_s"}, ObservedAt: c.at})
+	saveSwept(t, l, store.Swept{Record: dcr.Record{ClientID: "refused", Phase: dcr.Refused}, ObservedAt: c.at}) // protected, and not counted
 	settle(t, l, "made", dcr.Ready, func(r *dcr.Record) { r.GrantID, r.GrantMade = "cgr_m", true })
 	settle(t, l, "before", dcr.Ready, func(r *dcr.Record) { r.Unadopted = false }) // who saves does not decide
 	if l.FirstSweepEnded() {
@@ -249,7 +250,7 @@ func TestUnadopted(t *testing.T) {
 		}
 		return ids
 	}
-	diff(t, unadopted(), []string{"before", "swept"})
+	diff(t, unadopted(), []string{"before", "refused", "swept"})
 
 	working, judged := client(t, l, "before"), client(t, l, "swept")
 	if n, err := l.Adopt(t.Context()); n != 2 || err != nil {
