@@ -16,9 +16,9 @@ func (a *app) notifyCommand() *cobra.Command {
 		Use:   "notify --test",
 		Short: "Send a line to your chat, to see whether it arrives",
 		Long: `Post one line to GRANTD_NOTIFY_URL, as the daemon does when a client is ready
-for the first time, blocked or refused, when a hold is set, when the log stream
-stops, and when the tenant is nearly full. Nothing else is done, and no daemon
-is needed.
+for the first time, blocked or refused, when a hold is set or ends, when the log
+stream stops, and when the tenant is nearly full. Nothing else is done, and no
+daemon is needed.
 
 Exit codes: 0 it arrived, 1 it did not, 2 wrong usage or configuration, also
 when GRANTD_NOTIFY_URL is not set.`,

@@ -235,7 +235,7 @@ func stateVariables() []Variable {
 func notifyVariables() []Variable {
 	v := hidden(Variable{
 		Name: "GRANTD_NOTIFY_URL", Group: groupNotify,
-		Help: "Where to post a line, as JSON that Slack and what is compatible with it take, when a client becomes ready for the first time, is blocked or is refused, when a hold is set, when somebody undoes grantd's changes again and again, when the log stream stops, and when four fifths of the tenant's applications or grants are taken. Such an address is a secret. https, or plain http for this machine only. Not set is none.",
+		Help: "Where to post a line, as JSON that Slack and what is compatible with it take, when a client becomes ready for the first time, is blocked or is refused, when a hold is set or ends, when somebody undoes grantd's changes again and again, when the log stream stops, and when four fifths of the tenant's applications or grants are taken. Such an address is a secret. https, or plain http for this machine only. Not set is none.",
 	}, func(c *Config) *Secret { return &c.NotifyURL }, 1)
 	v.parse = func(c *Config, raw string) error {
 		s, err := parseNotifyURL(raw)

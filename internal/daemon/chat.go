@@ -64,6 +64,28 @@ func (e *Engine) tellHold(h dcr.Hold) {
 	e.notifier.Tell(chat.HoldSet(h))
 }
 
+// holdEnds knows of which holds that ran out was told: of those until then.
+type holdEnds struct{ until time.Time }
+
+// tell tells of holds that ran out since the last time.
+func (e *holdEnds) tell(ctx context.Context, d *Daemon, now time.Time) {
+	was := e.until
+	e.until = now
+	if !d.notifier.On() {
+		return
+	}
+	holds, err := d.ledger.Holds(ctx)
+	if err != nil {
+		e.until = was // health tells of the ledger
+		return
+	}
+	for _, h := range holds {
+		if h.Active(was) && !h.Active(now) {
+			d.notifier.Tell(chat.HoldRanOut(h))
+		}
+	}
+}
+
 // toldFact is where the ledger keeps what was told of things that are so for a
 // while.
 const toldFact = "told"

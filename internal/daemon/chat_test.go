@@ -184,9 +184,11 @@ func TestHoldsAndStormsAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.expect(t, 30*time.Second, "grantd leaves everything alone until it is released: held.")
+		r.expect(t, time.Hour, "The hold on client "+id+" has run out: held. What is still held: grantd hold list")
 		if _, err := w.d.Release(t.Context(), store.HoldSelector{All: true}); err != nil {
 			t.Fatal(err)
 		}
+		r.expect(t, 3*time.Second, "The hold on everything was released: held.", "The hold on client "+other+" was released: reverted.")
 		for range 8 { // somebody undoes the grant again and again
 			time.Sleep(10 * time.Second)
 			for _, g := range w.tenant.Grants(id) {

@@ -9,6 +9,7 @@ import (
 
 	"grantd/internal/dcr"
 	"grantd/internal/http"
+	chat "grantd/internal/notify"
 	"grantd/internal/store"
 )
 
@@ -20,16 +21,20 @@ type Brakes struct {
 	log    *slog.Logger
 	// wake and sweep tell a running daemon that there is work.
 	wake, sweep func()
-	told        func(dcr.Hold) // of a hold that was set
+	// set and released are told of each hold that was.
+	set, released func(dcr.Hold)
 }
 
 // NewBrakes returns the brakes of a ledger that no daemon has open.
 func NewBrakes(l *store.Ledger, log *slog.Logger) *Brakes {
-	return &Brakes{ledger: l, log: log, wake: func() {}, sweep: func() {}, told: func(dcr.Hold) {}}
+	return &Brakes{ledger: l, log: log, wake: func() {}, sweep: func() {}, set: func(dcr.Hold) {}, released: func(dcr.Hold) {}}
 }
 
 func (e *Engine) brakes() *Brakes {
-	return &Brakes{ledger: e.ledger, log: e.log, wake: e.loop.Wake, sweep: e.sweeper.Request, told: e.tellHold}
+	return &Brakes{
+		ledger: e.ledger, log: e.log, wake: e.loop.Wake, sweep: e.sweeper.Request, set: e.tellHold,
+		released: func(h dcr.Hold) { e.notifier.Tell(chat.HoldReleased(h)) },
+	}
 }
 
 // Hold implements http.Brakes.
@@ -85,7 +90,7 @@ func (b *Brakes) Hold(ctx context.Context, r http.HoldRequest) (http.HoldSet, er
 		return http.HoldSet{}, fmt.Errorf("hold: %w", err)
 	}
 	b.log.Warn("hold set", about(h)...)
-	b.told(h)
+	b.set(h)
 	b.wake()
 	return http.HoldSetView(h, known), nil
 }
@@ -93,6 +98,9 @@ func (b *Brakes) Hold(ctx context.Context, r http.HoldRequest) (http.HoldSet, er
 // Release implements http.Brakes.
 func (b *Brakes) Release(ctx context.Context, s store.HoldSelector) (http.HoldsReleased, error) {
 	done, err := b.ledger.Release(ctx, s)
+	for _, h := range done.Holds {
+		b.released(h)
+	}
 	for i, h := range done.Holds {
 		if i == toldReleases {
 			b.log.Warn("hold released", "more", len(done.Holds)-i)

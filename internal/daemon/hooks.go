@@ -151,7 +151,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 	var kept, shown string
 	var uncached error
 	var quiet quietFailures
-	troubles := d.newTroubles(ctx)
+	troubles, ends := d.newTroubles(ctx), holdEnds{until: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -176,6 +176,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 		checks, r := d.health.Checks(ctx), d.health.Report(ctx)
 		quiet.tell(d.log, checks)
 		troubles.tell(ctx, d, checks, r)
+		ends.tell(ctx, d, time.Now())
 		if line := d.statusLine(r); line != shown {
 			notify(d.log, line)
 			shown = line

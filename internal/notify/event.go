@@ -97,22 +97,13 @@ func HoldSet(h dcr.Hold) Event {
 	if strings.Contains(meaning, "grantd hold list") {
 		more = meaning
 	}
-	what := "everything"
-	switch {
-	case h.ClientID != "" && h.Field != "":
-		what = fmt.Sprintf("the step %s of client %s", h.Field, h.ClientID)
-	case h.ClientID != "":
-		what = "client " + h.ClientID
-	case h.Field != "":
-		what = fmt.Sprintf("the step %s of every client", h.Field)
-	}
 	until := "it is released"
 	if !h.Until.IsZero() {
 		until = h.Until.UTC().Format("15:04 UTC on 2 Jan")
 	}
 	e := Event{
-		Key:  fmt.Sprintf("hold/%s/%s/%s/%s/%d", h.Reason, h.Scope, h.ClientID, h.Field, h.Since.Unix()),
-		Line: fmt.Sprintf("grantd leaves %s alone until %s: %s. %s", what, until, h.Reason, more),
+		Key:  "hold/" + identity(h),
+		Line: fmt.Sprintf("grantd leaves %s alone until %s: %s. %s", covered(h), until, h.Reason, more),
 	}
 	if h.ClientID != "" {
 		e.Group = "hold/" + string(h.Reason)
@@ -120,6 +111,45 @@ func HoldSet(h dcr.Hold) Event {
 		e.Example = h.ClientID
 	}
 	return e
+}
+
+// HoldReleased tells that somebody released a hold.
+func HoldReleased(h dcr.Hold) Event { return holdOver(h, "was released", "holds were released") }
+
+// HoldRanOut tells that the time of a hold is over.
+func HoldRanOut(h dcr.Hold) Event { return holdOver(h, "has run out", "holds have run out") }
+
+// holdOver tells that a hold is in force no more. Another one may be.
+func holdOver(h dcr.Hold, how, many string) Event {
+	const more = "What is still held: grantd hold list"
+	e := Event{
+		Key:  "hold_over/" + identity(h),
+		Line: fmt.Sprintf("The hold on %s %s: %s. %s", covered(h), how, h.Reason, more),
+	}
+	if h.ClientID != "" {
+		e.Group = "hold_over/" + how + "/" + string(h.Reason)
+		e.Many = fmt.Sprintf("%s: %s. %s", many, h.Reason, more)
+		e.Example = h.ClientID
+	}
+	return e
+}
+
+// identity tells one hold from others, and from the next one like it.
+func identity(h dcr.Hold) string {
+	return fmt.Sprintf("%s/%s/%s/%s/%d", h.Reason, h.Scope, h.ClientID, h.Field, h.Since.Unix())
+}
+
+// covered is what a hold covers, in words.
+func covered(h dcr.Hold) string {
+	switch {
+	case h.ClientID != "" && h.Field != "":
+		return fmt.Sprintf("the step %s of client %s", h.Field, h.ClientID)
+	case h.ClientID != "":
+		return "client " + h.ClientID
+	case h.Field != "":
+		return fmt.Sprintf("the step %s of every client", h.Field)
+	}
+	return "everything"
 }
 
 // Storm tells that a registration storm has begun.

@@ -105,6 +105,28 @@ func TestHoldSet(t *testing.T) {
 	}
 }
 
+// That a hold is over is told with how, and many together.
+func TestHoldOver(t *testing.T) {
+	client := dcr.Hold{Scope: dcr.HoldClient, ClientID: "tpc_a", Reason: dcr.Held, Actor: &dcr.Actor{ID: "auth0|jane.doe"}}
+	all := dcr.Hold{Scope: dcr.HoldAll, Reason: dcr.Held}
+	for want, e := range map[string]notify.Event{
+		"The hold on client tpc_a was released: held. ": notify.HoldReleased(client),
+		"The hold on client tpc_a has run out: held. ":  notify.HoldRanOut(client),
+		"The hold on everything was released: held. ":   notify.HoldReleased(all),
+	} {
+		if !strings.HasPrefix(e.Line, want) || !strings.HasSuffix(e.Line, ": grantd hold list") || strings.Contains(e.Line+e.Many, "jane") {
+			t.Errorf("%+v", e)
+		}
+		if grouped := !strings.Contains(want, "everything"); (e.Group != "") != grouped || (e.Many != "") != grouped || e.Key == "" {
+			t.Errorf("%+v", e)
+		}
+	}
+	set, over := notify.HoldSet(client), notify.HoldReleased(client)
+	if set.Key == over.Key || set.Group == over.Group || over.Group == notify.HoldRanOut(client).Group {
+		t.Errorf("%+v is told as %+v", over, set)
+	}
+}
+
 // A client is mostly ready at once, and that is not after no time at all.
 func TestReadySoon(t *testing.T) {
 	for took, want := range map[time.Duration]string{
