@@ -71,8 +71,9 @@ was never used counts as unused since then. --unused-for leaves out clients that
 are refused or gone, unless --phase names them.
 
 --watch goes on until it is interrupted: on a terminal the list is drawn anew
-every 2 seconds; elsewhere each change of a client is a line, with --json an
-object. It needs a running daemon.
+every 2 seconds, or less often where that would take more than a tenth of the
+time, as with --sort and very many clients; elsewhere each change of a client is
+a line, with --json an object. It needs a running daemon.
 
 With --json, next is where the list goes on with --after; it is empty at the end
 and with --sort.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -219,36 +220,38 @@ func TestListReadsNoMoreThanItShows(t *testing.T) {
 	}
 }
 
-// On a terminal the list is drawn with every tick until it is interrupted or
-// the daemon is gone.
+// On a terminal the list is drawn until it is interrupted or the daemon is gone,
+// every two seconds, and less often when that takes long.
 func TestWatchScreen(t *testing.T) {
-	ticks, ended := make(chan time.Time), make(chan error, 1)
-	ctx, interrupt := context.WithCancel(t.Context())
-	drawn := make(chan time.Time)
-	draw := func(now time.Time) error { drawn <- now; return nil }
-	done := make(chan error, 1)
-	go func() { done <- interrupted(ctx, watchScreen(ctx, draw, manyAt, ticks, ended)) }()
-	if at := <-drawn; !at.Equal(manyAt) {
-		t.Errorf("drawn first at %v", at)
-	}
-	for i := range 3 {
-		at := manyAt.Add(time.Duration(i) * watchEvery)
-		ticks <- at
-		if got := <-drawn; !got.Equal(at) {
-			t.Errorf("drawn at %v", got)
-		}
-	}
-	interrupt()
-	if err := <-done; err != nil {
-		t.Error(err)
+	for took, apart := range map[time.Duration]time.Duration{0: watchEvery, 100 * time.Millisecond: 2100 * time.Millisecond, 3 * time.Second: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			var drawn []time.Time
+			err := interrupted(ctx, watchScreen(ctx, func(now time.Time) error {
+				if drawn = append(drawn, now); len(drawn) == 4 {
+					interrupt()
+				}
+				<-time.After(took)
+				return nil
+			}, nil))
+			if err != nil || len(drawn) != 4 {
+				t.Fatalf("drawn at %v, %v", drawn, err)
+			}
+			for i, at := range drawn[1:] {
+				if got := at.Sub(drawn[i]); got != apart {
+					t.Errorf("what takes %v is drawn again after %v", took, got)
+				}
+			}
+		})
 	}
 
+	ended := make(chan error, 1)
 	ended <- errWatchEnded
-	err := watchScreen(t.Context(), func(time.Time) error { return nil }, manyAt, nil, ended)
+	err := watchScreen(t.Context(), func(time.Time) error { return nil }, ended)
 	if !errors.Is(err, errWatchEnded) {
 		t.Error(err)
 	}
-	if err := watchScreen(t.Context(), func(time.Time) error { return io.ErrClosedPipe }, manyAt, nil, ended); !errors.Is(err, io.ErrClosedPipe) {
+	if err := watchScreen(t.Context(), func(time.Time) error { return io.ErrClosedPipe }, ended); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 	var b bytes.Buffer
