@@ -131,8 +131,8 @@ configured() { [ -n "$(setting MGMT_DOMAIN)$(setting AUTH0_TENANT_DOMAIN)" ]; }
 
 # setting NAME [FILE] is a value that the configuration has, a path or the like.
 setting() {
-  sed -n "s/^[[:blank:]]*\(export[[:blank:]]\{1,\}\)\{0,1\}$1[[:blank:]]*=[[:blank:]]*//p" "${2:-$env_file}" 2>/dev/null | tail -n 1 |
-    sed "s/^\"\([^\"]*\)\".*/\1/;t;s/^'\([^']*\)'.*/\1/;t;s/[[:blank:]]#.*//;s/[[:blank:]]*$//" || true
+  sed -n "s/\r$//;s/^[[:blank:]]*\(export[[:blank:]]\{1,\}\)\{0,1\}$1[[:blank:]]*=//p" "${2:-$env_file}" 2>/dev/null | tail -n 1 |
+    sed "s/^[[:blank:]]*\"\([^\"]*\)\".*/\1/;t;s/^[[:blank:]]*'\([^']*\)'.*/\1/;t;s/[[:blank:]]#.*//;s/^[[:blank:]]*//;s/[[:blank:]]*$//" || true
 }
 
 socket() {
