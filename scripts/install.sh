@@ -117,12 +117,12 @@ live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 # systemctl of the machine itself; an image has none that runs.
 ctl() { if live; then run systemctl "$@"; fi; }
 
-# instances are the running units, the service and those of its template, and
-# those that ran when an upgrade began that was cut short.
+# instances [STATE] are the running units, the service and those of its template,
+# those in that state, and those that ran when an upgrade began that was cut short.
 instances() {
   live || return 0
   {
-    systemctl list-units --plain --no-legend --state=active,activating,reloading 'grantd.service' 'grantd@*.service' | cut -d' ' -f1
+    systemctl list-units --plain --no-legend --state="active,activating,reloading${1:+,$1}" 'grantd.service' 'grantd@*.service' | cut -d' ' -f1
     cat "$begun/running" 2>/dev/null || true
   } | sed '/./!d' | sort -u
 }
@@ -357,7 +357,7 @@ do_rollback() {
   [ ! -e "$begun" ] || from=$begun
   [ -e "$from/grantd" ] || fail "there is no earlier version in $from"
   local -a running
-  mapfile -t running < <(instances)
+  mapfile -t running < <(instances failed) # for good, it may be, which is why somebody goes back
   go_back "$from" "${running[@]}"
   say "the version before is back: $("$bin" version | head -n 1)"
 }
