@@ -111,6 +111,16 @@ if packaged && [ "$mode$purge" != uninstall ]; then
   fail "grantd is installed as a package here: upgrade and remove it with apt, dnf or rpm"
 fi
 
+# Of two at once the second changes nothing: each would copy and replace what the
+# other has half done. What is open is locked, so that nothing stays behind.
+lock() {
+  local at=${root:-/run}
+  [ -z "$dry" ] && [ -d "$at" ] && command -v flock >/dev/null || return 0
+  exec 9<"$at"
+  flock -n 9 || fail "another install.sh is at work here; nothing was changed"
+}
+lock
+
 # live says that there is a systemd to talk to.
 live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 
