@@ -150,19 +150,15 @@ func (a *app) changePrinter(w io.Writer) func(api.Client) error {
 	}
 }
 
-// openEvents opens the daemon's stream of events, which has to begin within some
-// time. They flow when it returns.
+// openEvents opens the daemon's stream of events. They flow when it returns, and
+// within some time there is at least a sign of life.
 func openEvents(ctx context.Context, socket string, within time.Duration) (io.ReadCloser, error) {
-	transport := &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: within, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://grantd/api/v1/events", nil)
-	if err != nil {
+	resp, err := openStream(ctx, transport.RoundTrip, http.MethodGet, "http://grantd/api/v1/events", within)
+	if errors.Is(err, errStuck) {
 		return nil, err
-	}
-	resp, err := transport.RoundTrip(req)
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && ctx.Err() == nil {
-		return nil, errStuck
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
@@ -203,7 +199,9 @@ func followClients(events io.Reader, s *selection, changed func(api.Client) erro
 			}
 		}
 	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := lines.Err(); errors.Is(err, errStuck) {
+		return err
+	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("read the daemon's events: %w", err)
 	}
 	return errWatchEnded

@@ -230,7 +230,11 @@ func (s socketReader) get(ctx context.Context, path string, v any) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return errJustStopped
 	}
-	if e, ok := errors.AsType[*url.Error](err); ok && e.Timeout() && ctx.Err() == nil {
+	stuck := func(err error) bool {
+		e, ok := errors.AsType[net.Error](err)
+		return ok && e.Timeout() && ctx.Err() == nil
+	}
+	if stuck(err) {
 		return errStuck
 	}
 	if err != nil {
@@ -243,7 +247,11 @@ func (s socketReader) get(ctx context.Context, path string, v any) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("ask the daemon: %s", problemMessage(resp))
 	}
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+	err = json.NewDecoder(resp.Body).Decode(v)
+	if stuck(err) {
+		return errStuck
+	}
+	if err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil

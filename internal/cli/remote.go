@@ -18,21 +18,22 @@ import (
 // remote gives commands to the running daemon over its control socket.
 type remote struct {
 	http *http.Client
-	wait time.Duration // for what is answered at once
+	wait time.Duration // for what is answered at once, and for a sign of life
 }
 
 // answerWithin is how long a daemon may take for what costs no call to Auth0.
 const answerWithin = 30 * time.Second
 
 func newRemote(path string) remote {
-	// Without a timeout: a command takes as long as Auth0's rate limit makes it.
+	// Without a timeout: a command takes as long as Auth0's rate limit makes it, and
+	// the daemon shows meanwhile that it lives.
 	return remote{&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}}, answerWithin}
 }
 
 // errStuck: whoever holds the socket takes requests and does nothing.
-var errStuck = errors.New("the daemon takes the request and does not answer; it may still do it. See systemctl status grantd, and if it is stuck, restart it")
+var errStuck = fmt.Errorf("the daemon takes the request and was silent for %d seconds; it may still do it. See systemctl status grantd, and if it is stuck, restart it", int(answerWithin.Seconds()))
 
 // Plan implements api.Commands.
 func (r remote) Plan(ctx context.Context, progress func(api.Progress)) (api.Plan, error) {
@@ -66,15 +67,13 @@ func lastly[T any](v *T, err error) (T, error) {
 
 // run gives a command and returns its last message.
 func (r remote) run(ctx context.Context, path string, progress func(api.Progress)) (api.Message, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://grantd"+path, nil)
-	if err != nil {
-		return api.Message{}, err
-	}
-	resp, err := r.http.Do(req)
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	resp, err := openStream(ctx, r.http.Do, http.MethodPost, "http://grantd"+path, r.wait)
+	switch {
+	case errors.Is(err, errStuck):
+		return api.Message{}, errStuck
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return api.Message{}, errJustStopped
-	}
-	if err != nil {
+	case err != nil:
 		return api.Message{}, fmt.Errorf("ask the daemon: %w", err)
 	}
 	defer resp.Body.Close()
@@ -87,6 +86,8 @@ func (r remote) run(ctx context.Context, path string, progress func(api.Progress
 		switch err := lines.Decode(&m); {
 		case ctx.Err() != nil:
 			return m, ctx.Err()
+		case errors.Is(err, errStuck):
+			return m, errStuck
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 			return m, errCutShort
 		case err != nil:

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	api "grantd/internal/http"
@@ -55,14 +57,85 @@ func TestStuckDaemon(t *testing.T) {
 	if _, err := openEvents(t.Context(), path, r.wait); !errors.Is(err, errStuck) {
 		t.Errorf("watch: %v", err)
 	}
+	if _, err := r.Plan(t.Context(), func(api.Progress) {}); !errors.Is(err, errStuck) {
+		t.Errorf("plan: %v", err)
+	}
+	if err := r.backup(t.Context(), io.Discard); !errors.Is(err, errStuck) {
+		t.Errorf("backup: %v", err)
+	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
+	if _, err := r.Plan(ctx, func(api.Progress) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
 	if _, err := r.Hold(ctx, api.HoldRequest{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if _, err := s.Holds(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
+}
+
+// One that is stopped in the middle of an answer is found to be so, whatever it
+// was asked.
+func TestDaemonThatStopsInTheMiddle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	r := answeringAt(t, path, func(w http.ResponseWriter, req *http.Request) {
+		begin := map[string]string{"/api/v1/events": "event: client\n", "/api/v1/holds": `{"holds":[`, "/api/v1/backup": "x"}[req.URL.Path]
+		_, _ = io.WriteString(w, begin)
+		_ = http.NewResponseController(w).Flush()
+		<-req.Context().Done()
+	})
+	r.wait = 20 * time.Millisecond
+	if _, err := r.Plan(t.Context(), func(api.Progress) {}); !errors.Is(err, errStuck) {
+		t.Errorf("plan: %v", err)
+	}
+	if err := r.backup(t.Context(), io.Discard); !errors.Is(err, errStuck) {
+		t.Errorf("backup: %v", err)
+	}
+	s := socketReader{&http.Client{Transport: r.http.Transport, Timeout: r.wait}}
+	if _, err := s.Holds(t.Context()); !errors.Is(err, errStuck) {
+		t.Errorf("list: %v", err)
+	}
+	events, err := openEvents(t.Context(), path, 200*time.Millisecond)
+	if err == nil {
+		defer events.Close()
+		err = followClients(events, &selection{}, func(api.Client) error { return nil })
+	}
+	if !errors.Is(err, errStuck) {
+		t.Errorf("watch: %v", err)
+	}
+}
+
+// An answer takes as long as it takes while the daemon shows that it lives, and
+// however long whoever reads it does something else meanwhile.
+func TestStreamThatLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		daemon, body := io.Pipe()
+		do := func(r *http.Request) (*http.Response, error) {
+			context.AfterFunc(r.Context(), func() { _ = body.CloseWithError(r.Context().Err()) })
+			return &http.Response{StatusCode: http.StatusOK, Body: daemon}, nil
+		}
+		go func() {
+			for range 20 {
+				<-time.After(answerWithin / 2)
+				_, _ = body.Write([]byte("\n"))
+			}
+		}()
+		began := time.Now()
+		resp, err := openStream(t.Context(), do, http.MethodPost, "http://grantd/", answerWithin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		<-time.After(2 * answerWithin)
+		if got, err := io.ReadAll(resp.Body); len(got) != 20 || !errors.Is(err, errStuck) {
+			t.Errorf("%q, %v", got, err)
+		}
+		if took := time.Since(began); took != 2*answerWithin+19*answerWithin/2+answerWithin {
+			t.Errorf("given up after %v", took)
+		}
+	})
 }
 
 func TestRemote(t *testing.T) {

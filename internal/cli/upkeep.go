@@ -148,11 +148,7 @@ func copyLedger(ctx context.Context, from ledgerPlace, w io.Writer) error {
 
 // backup has the running daemon copy its ledger to w.
 func (r remote) backup(ctx context.Context, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://grantd/api/v1/backup", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := r.http.Do(req)
+	resp, err := openStream(ctx, r.http.Do, http.MethodPost, "http://grantd/api/v1/backup", r.wait)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return errJustStopped
 	}

@@ -129,7 +129,8 @@ type Message struct {
 // commands answers them.
 type commands struct {
 	Commands
-	log *slog.Logger
+	log       *slog.Logger
+	heartbeat time.Duration // how often a quiet answer shows that the daemon lives
 }
 
 func (c commands) plan(e echo.Context) error {
@@ -154,8 +155,9 @@ func (c commands) sync(e echo.Context) error {
 	})
 }
 
-// stream answers with a line for each message, as JSON lines. It takes as long
-// as the command, and the command ends with the caller.
+// stream answers with a line for each message, as JSON lines, and an empty one
+// where there would be none for long. It takes as long as the command, and the
+// command ends with the caller.
 func (c commands) stream(e echo.Context, run func(context.Context, func(Progress)) (Message, error)) error {
 	w := e.Response()
 	control := nethttp.NewResponseController(w.Writer)
@@ -163,15 +165,20 @@ func (c commands) stream(e echo.Context, run func(context.Context, func(Progress
 	w.Header().Set(echo.HeaderContentType, "application/x-ndjson")
 	w.WriteHeader(nethttp.StatusOK)
 	var mu sync.Mutex // progress may come from another goroutine
-	send := func(m Message) {
+	write := func(line []byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		_ = control.SetWriteDeadline(time.Now().Add(eventWrite))
 		// A caller that is gone, or does not read, ends the request's context,
 		// and so the command.
-		_ = json.NewEncoder(w).Encode(m)
+		_, _ = w.Write(line)
 		_ = control.Flush()
 	}
+	send := func(m Message) {
+		line, _ := json.Marshal(m) // it can be encoded, all of it
+		write(append(line, '\n'))
+	}
+	defer c.beat(write)()
 	m, err := c.contained(e, func() (Message, error) {
 		return run(e.Request().Context(), func(p Progress) { send(Message{Progress: &p}) })
 	})
@@ -184,6 +191,26 @@ func (c commands) stream(e echo.Context, run func(context.Context, func(Progress
 	}
 	send(m)
 	return nil
+}
+
+// beat writes an empty line now and then, until it is ended.
+func (c commands) beat(write func([]byte)) (end func()) {
+	write(nil) // the answer's head
+	done := make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		tick := time.NewTicker(c.heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				write([]byte("\n"))
+			}
+		}
+	})
+	return func() { close(done); beating.Wait() }
 }
 
 // contained turns a panic into a problem: the answer has begun, so that nobody

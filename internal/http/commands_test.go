@@ -80,6 +80,37 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A command that says nothing for long shows that the daemon lives, at once and
+// then now and then.
+func TestQuietCommand(t *testing.T) {
+	const beats = 5
+	began, more := make(chan struct{}), make(chan struct{})
+	url := serveCommands(t, func(context.Context, bool, func(http.Progress)) error {
+		close(began)
+		<-more
+		return nil
+	}, func(o *http.APIOptions) { o.Heartbeat = 10 * time.Millisecond })
+	req, err := nethttp.NewRequestWithContext(t.Context(), "POST", url+"/api/v1/sync", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := nethttp.DefaultClient.Do(req) // its head comes before the command ends
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	<-began
+	quiet := make([]byte, beats)
+	if _, err := io.ReadFull(resp.Body, quiet); err != nil || strings.Trim(string(quiet), "\n") != "" {
+		t.Errorf("%q, %v", quiet, err)
+	}
+	close(more)
+	var m http.Message
+	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil || m.Synced == nil {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 // Commands are for the socket alone, and for POST alone.
 func TestCommandsAreForTheSocket(t *testing.T) {
 	called := commandFunc(func(context.Context, bool, func(http.Progress)) error {

@@ -36,7 +36,7 @@ func (o AdminOptions) routes() []route {
 // Control returns what the owner of the control socket may call; the socket
 // lets nobody else in.
 func Control(o APIOptions, c Commands) nethttp.Handler {
-	a, cmd := newAPI(o), commands{c, o.Logger}
+	a, cmd := newAPI(o), commands{c, o.Logger, newAPI(o).o.Heartbeat}
 	routes := append(a.routes(),
 		post("/api/v1/plan", cmd.plan),
 		post("/api/v1/sync", cmd.sync),
