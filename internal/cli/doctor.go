@@ -26,9 +26,10 @@ bash, the Auth0 CLI and jq.
 
 Nothing is written. It makes at most 20 Management API calls, whatever the
 tenant's size, and fetches a token if its application was granted other scopes
-since it has the present one. Where a scope to look is missing it says so and
-goes on; where Auth0 leaves the first calls without an answer, it gives up
-within half a minute. While a daemon runs, the daemon does it.
+since it has the present one, or where that cannot be read, for want of
+read:client_grants. Where a scope to look is missing it says so and goes on;
+where Auth0 leaves the first calls without an answer, it gives up within half a
+minute. While a daemon runs, the daemon does it.
 
 Exit codes: 0 no problems, though there may be warnings; 1 the tenant could not
 be looked at; 2 wrong usage or configuration; 3 problems.`,
