@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
@@ -236,5 +237,67 @@ func TestDeafCallerIsClosed(t *testing.T) {
 		if all.open != 0 {
 			t.Error("it is still there")
 		}
+	})
+}
+
+// frame is one of HTTP/2 (RFC 9113, section 4.1), with less than 256 bytes in it.
+func frame(kind, flags byte, stream uint32, payload string) []byte {
+	b := []byte{0, 0, byte(len(payload)), kind, flags}
+	return append(binary.BigEndian.AppendUint32(b, stream), payload...)
+}
+
+// TestRapidReset: of requests that are given up as fast as they are made
+// (CVE-2023-44487) only so many are worked on, and few more wait for it: whoever
+// makes them all the same loses his connection. What that costs us is less than
+// requests do that are answered, and a handshake costs more than either.
+func TestRapidReset(t *testing.T) {
+	const headers, reset, goAway, enhanceYourCalm = 1, 3, 7, 11
+	synctest.Test(t, func(t *testing.T) {
+		var working atomic.Int64
+		leave := make(chan struct{})
+		p, _, trust := twoServer(t, func(nethttp.ResponseWriter, *nethttp.Request) {
+			working.Add(1)
+			<-leave
+		})
+		plain, _ := p.dial(t.Context(), "", "")
+		c := tls.Client(plain, trust)
+		defer func() { _ = plain.Close() }()
+		ended := make(chan uint32, 1) // the code of a GOAWAY
+		if err := c.HandshakeContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			defer close(ended)
+			for head := make([]byte, 9); ; {
+				if _, err := io.ReadFull(c, head); err != nil {
+					return
+				}
+				payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+				if _, err := io.ReadFull(c, payload); err != nil {
+					return
+				}
+				if head[3] == goAway {
+					ended <- binary.BigEndian.Uint32(payload[4:])
+					return
+				}
+			}
+		}()
+		_, _ = c.Write(append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, "")...))
+		sent := 0
+		for id := uint32(1); sent < 20*maxStreams; id += 2 {
+			// GET https://localhost/ as HPACK has it, which is all of it.
+			one := append(frame(headers, 5, id, "\x82\x87\x84\x41\x09localhost"), frame(reset, 0, id, "\x00\x00\x00\x08")...)
+			if _, err := c.Write(one); err != nil {
+				break
+			}
+			sent++
+		}
+		if code, ok := <-ended; !ok || code != enhanceYourCalm {
+			t.Errorf("after %d requests it ended with %d, %v", sent, code, ok)
+		}
+		if n := working.Load(); n != maxStreams {
+			t.Errorf("%d were worked on at a time", n)
+		}
+		close(leave)
 	})
 }
