@@ -186,10 +186,8 @@ func (f *Facts) lookInside(ctx context.Context, t Tenant, p *patience) {
 	look := func(run func()) { g.Go(func() error { run(); return nil }) }
 	f.Connected = make([]Answer[dcr.Connection], min(len(f.Connections), maxConnections))
 	f.Registered = make([]Answer[bool], min(len(f.Documents), maxDocuments))
-	if !f.ownRead {
-		look(func() { f.lookOwn(ctx, t, p) })
-	}
-	look(func() { f.lookSettings(ctx, t, p) })
+	look(func() { f.lookGrants(ctx, t, p) })
+	look(func() { f.Settings = answer(t.TenantSettings(ctx)).noted(p) })
 	look(func() { f.lookAPI(ctx, t, p) })
 	for i := range f.Connected {
 		look(func() { f.Connected[i] = answer(t.Connection(ctx, f.Connections[i])).noted(p) })
@@ -201,19 +199,26 @@ func (f *Facts) lookInside(ctx context.Context, t Tenant, p *patience) {
 		list, more, err := t.Organizations(ctx)
 		f.Organizations = answer(Part[auth0.Organization]{list, more}, err).noted(p)
 	})
-	look(func() { f.Defaults = answer(t.DefaultGrants(ctx, f.Audience)).noted(p) })
-	look(func() {
-		page, err := t.UserGrants(ctx, f.Audience, "")
-		f.Grants = answer(Part[dcr.Grant]{page.Grants, page.Next != "" || page.Capped}, err).noted(p)
-	})
 	look(func() { f.ClientCount = answer(t.ApplicationTotal(ctx)).noted(p) })
 	look(func() { f.GrantCount = answer(t.GrantTotal(ctx)).noted(p) })
 	_ = g.Wait() // what fails is in its answer
+	f.lookDocuments(ctx, t, p)
 }
 
-// lookSettings asks for documents only where the tenant advertises them.
-func (f *Facts) lookSettings(ctx context.Context, t Tenant, p *patience) {
-	f.Settings = answer(t.TenantSettings(ctx)).noted(p)
+// lookGrants asks for one list after another: the first finds out whether Auth0
+// pages them by cursor, which costs a call where it does not.
+func (f *Facts) lookGrants(ctx context.Context, t Tenant, p *patience) {
+	if !f.ownRead {
+		f.lookOwn(ctx, t, p)
+	}
+	f.Defaults = answer(t.DefaultGrants(ctx, f.Audience)).noted(p)
+	page, err := t.UserGrants(ctx, f.Audience, "")
+	f.Grants = answer(Part[dcr.Grant]{page.Grants, page.Next != "" || page.Capped}, err).noted(p)
+}
+
+// lookDocuments asks for documents only where the tenant advertises them, and
+// last: should there be a call too many, it is for one of these.
+func (f *Facts) lookDocuments(ctx context.Context, t Tenant, p *patience) {
 	if !f.Settings.Value.CIMD {
 		return
 	}
