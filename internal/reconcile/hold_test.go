@@ -98,7 +98,7 @@ func TestCountingBeginsAgain(t *testing.T) {
 // The command that releases a client's hold can be pasted, whatever the id.
 func TestReleaseOfAnIDThatBeginsWithADash(t *testing.T) {
 	for _, h := range []dcr.Hold{{Scope: dcr.HoldClient, ClientID: "-a"}, {Scope: dcr.HoldField, Field: dcr.StepGrant, ClientID: "-a"}} {
-		if said := describeHold(h); !strings.Contains(said, "grantd hold release -- -a lets") {
+		if said := releaseOf(h).String(); !strings.HasPrefix(said, "grantd hold release -- -a lets") {
 			t.Error(said)
 		}
 	}
