@@ -86,17 +86,17 @@ func (e *Error) Hint() string {
 // call and there is something.
 func Hinted(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Hint() != "" {
-		return &hinted{err, e.Reason.Info().Fix}
+		return &hinted{err, e.Reason}
 	}
 	return err
 }
 
 type hinted struct {
 	error
-	fix dcr.Text
+	reason dcr.Reason
 }
 
-func (h *hinted) Error() string { return dcr.Told(h.error.Error(), h.fix) }
+func (h *hinted) Error() string { return h.reason.Told(h.error.Error(), "") }
 
 func (h *hinted) Unwrap() error { return h.error }
 

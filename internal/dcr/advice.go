@@ -9,10 +9,14 @@ import (
 // where that is more than the closed list says of all.
 func (r Reason) Advice(found Text) Text { return cmp.Or(found, r.Info().Fix) }
 
-// Told is a message together with what to do, for those who are shown no more
+// Told is a message together with what to do (see Advice), for those who are shown no more
 // than one text. There is nothing to do about nothing.
-func Told(message string, advice Text) string {
-	if message == "" || advice == "" {
+func (r Reason) Told(message string, found Text) string {
+	if message == "" {
+		return ""
+	}
+	advice := r.Advice(found)
+	if advice == "" {
 		return message
 	}
 	if !strings.ContainsAny(message[len(message)-1:], ".!?") {

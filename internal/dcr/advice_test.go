@@ -20,7 +20,7 @@ func TestTold(t *testing.T) {
 		{"is it?", "Do it.", "is it? Do it."},
 		{`no "x"`, "Do it.", `no "x". Do it.`},
 	} {
-		if got := dcr.Told(tt.message, tt.advice); got != tt.want {
+		if got := dcr.Reason("").Told(tt.message, tt.advice); got != tt.want {
 			t.Errorf("%q and %q: %q", tt.message, tt.advice, got)
 		}
 	}

@@ -101,6 +101,9 @@ type ReasonInfo struct {
 
 // Info is what the closed list says of a reason; nothing of one that is not on it.
 func (r Reason) Info() ReasonInfo {
+	if r == "" { // as most are
+		return ReasonInfo{}
+	}
 	for _, info := range Reasons() {
 		if info.Reason == r {
 			return info

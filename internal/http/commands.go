@@ -85,7 +85,7 @@ func AddLeft(left []Left, r dcr.Record) []Left {
 	i := slices.IndexFunc(left, func(l Left) bool { return l.Phase == r.Phase && l.Reason == r.Reason })
 	if i < 0 {
 		i = len(left)
-		left = append(left, Left{Phase: r.Phase, Reason: r.Reason, Message: dcr.Told(r.Message, r.Reason.Advice(r.Fix)), ClientIDs: []string{}})
+		left = append(left, Left{Phase: r.Phase, Reason: r.Reason, Message: r.Reason.Told(r.Message, r.Fix), ClientIDs: []string{}})
 	}
 	if left[i].Clients++; left[i].Clients <= leftIDs {
 		left[i].ClientIDs = append(left[i].ClientIDs, r.ClientID)

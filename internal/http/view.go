@@ -49,7 +49,7 @@ type Condition struct {
 func ClientView(r dcr.Record) Client {
 	c := Client{
 		ClientID: r.ClientID, Name: r.Name,
-		Phase: r.Phase, Reason: r.Reason, Message: dcr.Told(r.Message, r.Reason.Advice(r.Fix)),
+		Phase: r.Phase, Reason: r.Reason, Message: r.Reason.Told(r.Message, r.Fix),
 		Registration: r.Registration, SecurityMode: r.SecurityMode, Callbacks: r.Callbacks,
 		FirstSeenAt: dcr.Timestamp{Time: r.FirstSeenAt}, FirstSeenFeed: r.FirstSeenFeed,
 		RegisteredAt:  dcr.Timestamp{Time: r.RegisteredAt},
@@ -79,7 +79,7 @@ func ClientView(r dcr.Record) Client {
 }
 
 func conditionView(c dcr.Condition) Condition {
-	return Condition{c.Status, c.Reason, dcr.Told(c.Message, c.Reason.Advice(c.Fix)), dcr.Timestamp{Time: c.Since}}
+	return Condition{c.Status, c.Reason, c.Reason.Told(c.Message, c.Fix), dcr.Timestamp{Time: c.Since}}
 }
 
 // JournalEntry is a write made in Auth0 and why.

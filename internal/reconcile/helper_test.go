@@ -335,7 +335,7 @@ func isWrite(r *http.Request) bool {
 }
 
 // told is what a person is told of a record: what is wrong, and what to do.
-func told(r dcr.Record) string { return dcr.Told(r.Message, r.Reason.Advice(r.Fix)) }
+func told(r dcr.Record) string { return r.Reason.Told(r.Message, r.Fix) }
 
 // await asks until ok says so.
 func await(tb testing.TB, what string, ok func() bool) {

@@ -213,7 +213,7 @@ func (s *Sweeper) run(ctx context.Context) {
 	s.mended = s.mended || mended
 	wait := max(backoff(s.failures, sweepRetryMin, sweepRetryMax), retryAfter(err))
 	s.mu.Unlock()
-	s.o.Logger.Warn("sweep failed", "error", dcr.Told(err.Error(), reasonOf(err).Info().Fix), "again_in", wait.Round(time.Second))
+	s.o.Logger.Warn("sweep failed", "error", reasonOf(err).Told(err.Error(), ""), "again_in", wait.Round(time.Second))
 	s.want(s.o.Now().Add(wait))
 }
 

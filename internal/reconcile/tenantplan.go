@@ -113,7 +113,7 @@ func (p *TenantPlan) add(v *survey, rec dcr.Record, l listed, first bool) {
 		one.Changes = append(one.Changes, s.Change())
 	}
 	if j.held {
-		one.Remarks = []Remark{{j.record.Reason, dcr.Told(j.record.Message, j.record.Reason.Advice(j.record.Fix))}}
+		one.Remarks = []Remark{{j.record.Reason, j.record.Reason.Told(j.record.Message, j.record.Fix)}}
 	} else if j.record.Phase != dcr.Refused {
 		one.Remarks = remarks(j.plan)
 	} else if g := l.grant.Grant; g != nil && j.record.GrantMade && j.record.GrantID == g.ID {
@@ -131,7 +131,7 @@ func remarks(p plan.Plan) []Remark {
 	said := []Remark{}
 	for _, f := range []plan.Finding{p.Promote.Result, p.Connect.Result, p.Grant.Result} {
 		if f.Reason != "" && (!f.Status || f == p.Grant.Result) {
-			said = append(said, Remark{f.Reason, dcr.Told(f.Message, f.Reason.Advice(f.Fix))})
+			said = append(said, Remark{f.Reason, f.Reason.Told(f.Message, f.Fix)})
 		}
 	}
 	return said
