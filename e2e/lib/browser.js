@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
+import { waiting } from './until.js'
 
 // A name that leads to this machine, as one of somebody's web site could.
 export const elsewhere = 'elsewhere.example'
@@ -12,6 +13,7 @@ let launched
 export function browser () {
   launched ??= chromium.launch({
     executablePath: process.env.CHROMIUM_BIN,
+    timeout: waiting,
     args: [`--host-resolver-rules=MAP ${elsewhere} 127.0.0.1`]
   })
   return launched
@@ -36,7 +38,7 @@ export async function look (site, options, test) {
     reducedMotion: o.motion ?? 'no-preference',
     ...(o.token && { httpCredentials: { username: 'me', password: o.token } })
   })
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(waiting)
   try {
     const page = await context.newPage()
     const wrong = watch(page, site, o)

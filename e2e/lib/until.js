@@ -1,9 +1,14 @@
-// Waiting on conditions.
+// Waiting on conditions. A machine that has other things to do may take minutes
+// for what takes another a moment, and a wait that is over early costs nothing.
 import { setTimeout as pause } from 'node:timers/promises'
+
+// waiting bounds a wait for one thing, and patience a test.
+export const waiting = 300_000 // ms
+export const patience = 900_000
 
 // until asks again and again until the answer is true, and returns it. What is
 // thrown meanwhile counts as no.
-export async function until (what, ask, { ms = 15_000 } = {}) {
+export async function until (what, ask, { ms = waiting } = {}) {
   const end = Date.now() + ms
   let last
   for (;;) {

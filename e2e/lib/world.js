@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { until, within } from './until.js'
+import { until, waiting, within } from './until.js'
 
 const grantd = process.env.GRANTD_BIN
 const worldBinary = process.env.WORLD_BIN
-const startTime = 60_000
 
 // running are the processes to end, whatever happens.
 const running = new Set()
@@ -31,7 +30,7 @@ class Site {
 
   // get reads the JSON at a path of the admin listener.
   async get (path, headers = {}) {
-    const res = await fetch(this.url + path, { headers, signal: AbortSignal.timeout(10_000) })
+    const res = await fetch(this.url + path, { headers, signal: AbortSignal.timeout(waiting) })
     if (!res.ok) throw new Error(`GET ${path}: ${res.status}`)
     return res.json()
   }
@@ -75,7 +74,7 @@ class World extends Site {
     const id = ++this.asked
     const answered = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }))
     this.child.stdin.write(JSON.stringify({ id, do: name, ...args }) + '\n')
-    const answer = await within(`the answer to ${name}`, startTime, answered)
+    const answer = await within(`the answer to ${name}`, waiting, answered)
     if (answer.error) throw new Error(answer.error)
     return answer.client_ids ?? []
   }
@@ -91,7 +90,7 @@ class World extends Site {
   async close () {
     if (this.child.exitCode !== null) return
     this.child.stdin.end()
-    await within('the world to end', 10_000, once(this.child, 'exit'))
+    await within('the world to end', waiting, once(this.child, 'exit'))
   }
 }
 
@@ -116,7 +115,7 @@ export async function openWorld ({ fill = 0, env = {} } = {}) {
       world.waiting.delete(said.id)
     })
   })
-  return within('a world', startTime, up)
+  return within('a world', waiting, up)
 }
 
 // Demo is what `grantd demo --keep` leaves up.
@@ -132,7 +131,7 @@ class Demo extends Site {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ client_name: name, redirect_uris: [callback] }),
-      signal: AbortSignal.timeout(10_000)
+      signal: AbortSignal.timeout(waiting)
     })
     if (res.status !== 201) throw new Error(`register: ${res.status} ${await res.text()}`)
     return (await res.json()).client_id
@@ -141,7 +140,7 @@ class Demo extends Site {
   async close () {
     if (this.child.exitCode !== null) return
     this.child.kill('SIGINT')
-    await within('the demo to end', 10_000, once(this.child, 'exit'))
+    await within('the demo to end', waiting, once(this.child, 'exit'))
   }
 }
 
@@ -158,5 +157,5 @@ export async function openDemo () {
       if (admin && tenant) resolve(new Demo(child, admin[1], tenant[1]))
     })
   })
-  return within('the demo', startTime, up)
+  return within('the demo', waiting, up)
 }

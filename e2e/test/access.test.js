@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { browser, elsewhere, look } from '../lib/browser.js'
 import { isLive, row, showsCount, shownCounts } from '../lib/page.js'
+import { patience } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 const token = 'browser-admin-token-7d1e0c'
@@ -14,7 +15,7 @@ describe('who may see the page', () => {
   })
   after(() => Promise.all([open?.close(), closed?.close()]))
 
-  test('with a token: nothing without it, all of it with it, live updates too', { timeout: 30_000 }, async () => {
+  test('with a token: nothing without it, all of it with it, live updates too', { timeout: patience }, async () => {
     await look(closed, { status: 401 }, async (page, res) => {
       assert.match(res.headers()['www-authenticate'], /Basic/)
       assert.equal(await page.locator('#clients').count(), 0)
@@ -41,7 +42,7 @@ describe('who may see the page', () => {
     }
   }
 
-  test('a name that leads to this machine opens nothing (DNS rebinding)', { timeout: 30_000 }, async () => {
+  test('a name that leads to this machine opens nothing (DNS rebinding)', { timeout: patience }, async () => {
     const { said, statuses } = await seen(open, async (page) => {
       await page.goto(`http://${elsewhere}:${new URL(open.url).port}/`)
       return page.locator('body').innerText()
@@ -50,13 +51,15 @@ describe('who may see the page', () => {
     assert.match(said, /host_not_allowed/)
   })
 
-  test('the page of another site reads nothing, and shows nothing in a frame', { timeout: 30_000 }, async () => {
+  test('the page of another site reads nothing, and shows nothing in a frame', { timeout: patience }, async () => {
     await open.register()
     const { said } = await seen(open, async (page) => {
       await page.route(`http://${elsewhere}/`, (r) => r.fulfill({
         contentType: 'text/html', body: `<!doctype html><iframe src="${open.url}/"></iframe>`
       }))
       await page.goto(`http://${elsewhere}/`)
+      assert.equal(page.frames().length, 2)
+      assert.equal(await page.frames()[1].locator('#clients').count(), 0, 'a frame shows the page')
       return page.evaluate(async (url) => {
         const read = await fetch(url).then((r) => r.text()).catch(() => 'refused')
         const events = await new Promise((resolve) => {

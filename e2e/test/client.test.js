@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { row } from '../lib/page.js'
+import { patience } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 let world, ready, refused
@@ -14,7 +15,7 @@ describe('the page of a client', () => {
   })
   after(() => world?.close())
 
-  test('the page of a client is a link away, and tells its story', { timeout: 30_000 }, async () => {
+  test('the page of a client is a link away, and tells its story', { timeout: patience }, async () => {
     await look(world, {}, async (page) => {
       await page.locator(`${row(ready)} a`).first().click()
       await page.waitForURL(`**/clients/${ready}`)
@@ -32,7 +33,7 @@ describe('the page of a client', () => {
     })
   })
 
-  test('the page of a refused client says why and what to do', { timeout: 30_000 }, async () => {
+  test('the page of a refused client says why and what to do', { timeout: patience }, async () => {
     await look(world, { path: `/clients/${refused}`, js: false }, async (page) => {
       const text = await page.locator('main').innerText()
       assert.match(text, /refused/i)
@@ -41,7 +42,7 @@ describe('the page of a client', () => {
     })
   })
 
-  test('an unknown client is a page that says so, with a way back', { timeout: 30_000 }, async () => {
+  test('an unknown client is a page that says so, with a way back', { timeout: patience }, async () => {
     for (const path of ['/clients/tpc_nobody0000000000000000000000', '/clients/%3Cscript%3Ealert(1)%3C%2Fscript%3E']) {
       await look(world, { path, status: 404 }, async (page, res) => {
         assert.match(res.headers()['content-type'], /text\/html/)

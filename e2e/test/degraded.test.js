@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { isLive, row } from '../lib/page.js'
-import { until } from '../lib/until.js'
+import { patience, until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 let world, blocked
@@ -14,7 +14,7 @@ describe('when something is wrong', () => {
   })
   after(() => world?.close())
 
-  test('health turns while somebody looks, and a person is told what to do', { timeout: 30_000 }, async () => {
+  test('health turns while somebody looks, and a person is told what to do', { timeout: patience }, async () => {
     await look(world, {}, async (page) => {
       await isLive(page)
       const well = await page.locator('#health').innerText()
@@ -32,14 +32,14 @@ describe('when something is wrong', () => {
     })
   })
 
-  test('the mark of live updates goes out with grantd, and comes back with it', { timeout: 60_000 }, async () => {
+  test('the mark of live updates goes out with grantd, and comes back with it', { timeout: patience }, async () => {
     const excuse = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|Failed to load resource/
     await look(world, { excuse }, async (page) => {
       await isLive(page)
       await world.do('kill')
       await page.locator('[data-live=stale]').filter({ hasText: /stale since/i }).waitFor()
       await world.do('start')
-      await page.locator('[data-live=live]').waitFor({ timeout: 30_000 })
+      await page.locator('[data-live=live]').waitFor()
     })
   })
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { isLive, row, rows, sections, showsCount, shownCounts } from '../lib/page.js'
+import { patience, until } from '../lib/until.js'
 import { openDemo } from '../lib/world.js'
 
 const opened = openDemo()
@@ -10,24 +11,27 @@ opened.catch(() => {}) // the tests tell of it
 describe('the demo', () => {
   after(async () => (await opened).close())
 
-  test('every section is there, and says what the API says', { timeout: 90_000 }, async () => {
+  test('every section is there, and says what the API says', { timeout: patience }, async () => {
     const demo = await opened
     await look(demo, {}, async (page) => {
       for (const id of sections) {
         assert.equal(await page.locator(`#${id}`).count(), 1, `#${id}`)
         assert.ok((await page.locator(`#${id}`).innerText()).trim().length > 10, `#${id} says nothing`)
       }
-      assert.deepEqual(await shownCounts(page), await demo.counts())
-      const clients = await demo.clients()
-      assert.deepEqual((await rows(page)).sort(), clients.map((c) => c.client_id).sort())
-      for (const c of clients) {
-        assert.match(await page.locator(row(c.client_id)).innerText(), new RegExp(c.phase, 'i'))
-      }
+      await until('the page to say what the API says', async () => {
+        const clients = await demo.clients()
+        assert.deepEqual(await shownCounts(page), await demo.counts())
+        assert.deepEqual((await rows(page)).sort(), clients.map((c) => c.client_id).sort())
+        for (const c of clients) {
+          assert.match(await page.locator(row(c.client_id)).innerText(), new RegExp(c.phase, 'i'))
+        }
+        return true
+      })
       assert.match(await page.title(), /grantd/)
     })
   })
 
-  test('a client that registers shows up, without a reload', { timeout: 30_000 }, async () => {
+  test('a client that registers shows up, without a reload', { timeout: patience }, async () => {
     const demo = await opened
     await look(demo, {}, async (page) => {
       await isLive(page)
@@ -42,7 +46,7 @@ describe('the demo', () => {
     })
   })
 
-  test('without JavaScript a reload shows it', { timeout: 30_000 }, async () => {
+  test('without JavaScript a reload shows it', { timeout: patience }, async () => {
     const demo = await opened
     await look(demo, { js: false }, async (page) => {
       const before = await shownCounts(page)

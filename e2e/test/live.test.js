@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { look } from '../lib/browser.js'
 import { tabTo } from '../lib/keys.js'
 import { isLive, row, showsCount } from '../lib/page.js'
-import { until } from '../lib/until.js'
+import { patience, until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 describe('live updates', () => {
@@ -15,7 +15,7 @@ describe('live updates', () => {
   })
   after(() => world?.close())
 
-  test('leave the focus and what was typed where they are', { timeout: 30_000 }, async () => {
+  test('leave the focus and what was typed where they are', { timeout: patience }, async () => {
     await look(world, {}, async (page) => {
       await isLive(page)
       const focused = () => page.evaluate(() => document.activeElement.getAttribute('href') ?? document.activeElement.name)
@@ -33,7 +33,7 @@ describe('live updates', () => {
     })
   })
 
-  test('leave the focus on a button to copy, too', { timeout: 30_000 }, async () => {
+  test('leave the focus on a button to copy, too', { timeout: patience }, async () => {
     const changing = await world.register()
     await look(world, { path: `/clients/${changing}` }, async (page) => {
       await isLive(page)
@@ -48,7 +48,7 @@ describe('live updates', () => {
     })
   })
 
-  test('leave the focus at the part where the link that had it went away', { timeout: 30_000 }, async () => {
+  test('leave the focus at the part where the link that had it went away', { timeout: patience }, async () => {
     await look(world, { path: '/?phase=refused' }, async (page) => {
       await isLive(page)
       const stranger = { name: 'Stranger', callbacks: ['https://evil.example/callback'] }
@@ -66,7 +66,7 @@ describe('live updates', () => {
     })
   })
 
-  test('keep to the filter and the search of the page', { timeout: 30_000 }, async () => {
+  test('keep to the filter and the search of the page', { timeout: patience }, async () => {
     await look(world, { path: '/?q=Wanted' }, async (page) => {
       await isLive(page)
       const other = await world.register({ name: 'Other' })
@@ -76,7 +76,7 @@ describe('live updates', () => {
     })
   })
 
-  test('are few when much happens', { timeout: 30_000 }, async () => {
+  test('are few when much happens', { timeout: patience }, async () => {
     await look(world, {}, async (page) => {
       await isLive(page)
       const ready = (await world.counts()).ready
@@ -90,7 +90,7 @@ describe('live updates', () => {
     })
   })
 
-  test('reach every one of many tabs, of which one is seen', { timeout: 60_000 }, async () => {
+  test('reach every one of many tabs, of which one is seen', { timeout: patience }, async () => {
     // What a browser tells a page that goes behind another, or comes back.
     const show = (page, seen) => page.evaluate((seen) => {
       Object.defineProperty(document, 'hidden', { value: !seen, configurable: true })
@@ -108,6 +108,7 @@ describe('live updates', () => {
       }
       const id = await world.register()
       await tabs.at(-1).locator(row(id)).waitFor()
+      await tabs.at(-1).locator(row(await world.register())).waitFor() // by now the others would have it, too
       assert.equal(await page.locator(row(id)).count(), 0, 'a page that nobody sees is renewed')
       await show(tabs.at(-1), false)
       await show(page, true)
@@ -116,7 +117,7 @@ describe('live updates', () => {
     })
   })
 
-  test('come, though later, where grantd has no stream left', { timeout: 60_000 }, async () => {
+  test('come, though later, where grantd has no stream left', { timeout: patience }, async () => {
     const crowd = new AbortController()
     try {
       const streams = []
@@ -128,22 +129,22 @@ describe('live updates', () => {
       await look(world, { excuse: /503/ }, async (page) => {
         await page.locator('[data-live=off]').filter({ hasText: /as of/i }).waitFor()
         const id = await world.register()
-        await page.locator(row(id)).waitFor({ timeout: 20_000 })
+        await page.locator(row(id)).waitFor()
         crowd.abort()
-        await page.locator('[data-live=live]').waitFor({ timeout: 20_000 })
+        await page.locator('[data-live=live]').waitFor()
       })
     } finally {
       crowd.abort()
     }
   })
 
-  test('reach the page of a client', { timeout: 30_000 }, async () => {
+  test('reach the page of a client', { timeout: patience }, async () => {
     await look(world, { path: `/clients/${first}` }, async (page) => {
       await isLive(page)
       const entries = page.locator('#journal li')
       const n = await entries.count()
       await world.do('ungrant', { client_id: first })
-      await entries.nth(n).waitFor({ timeout: 20_000 })
+      await entries.nth(n).waitFor()
     })
   })
 })

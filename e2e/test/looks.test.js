@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { accessible } from '../lib/axe.js'
 import { look, scrollsSideways } from '../lib/browser.js'
-import { until } from '../lib/until.js'
+import { patience, until } from '../lib/until.js'
 import { openWorld } from '../lib/world.js'
 
 const widths = [320, 390, 820, 1440]
@@ -55,18 +55,18 @@ describe('for everybody', () => {
     for (const v of others) t.diagnostic(`${what}: ${v}`)
   }
 
-  test('no serious violation of accessibility, no sideways scrolling', { timeout: 60_000 }, async (t) => {
+  test('no serious violation of accessibility, no sideways scrolling', { timeout: patience }, async (t) => {
     for (const p of pages) await looksWell(t, p)
   })
 
-  test('the same when something is wrong', { timeout: 60_000 }, async (t) => {
+  test('the same when something is wrong', { timeout: patience }, async (t) => {
     await world.do('lack', { scopes: ['create:client_grants'] })
     const blocked = await world.register({}, 'blocked')
     await looksWell(t, ['the page, degraded', '/'])
     await looksWell(t, ['a blocked client', `/clients/${blocked}`])
   })
 
-  test('the same of a client in every phase', { timeout: 120_000 }, async (t) => {
+  test('the same of a client in every phase', { timeout: patience }, async (t) => {
     await world.do('lack') // nothing
     const ready = await world.register()
     const gone = await world.register()
@@ -89,7 +89,7 @@ describe('for everybody', () => {
     await world.reaches(pending, 'ready')
   })
 
-  test('who wants no motion sees none', { timeout: 30_000 }, async () => {
+  test('who wants no motion sees none', { timeout: patience }, async () => {
     await look(world, { motion: 'reduce' }, async (page) => {
       const moving = await page.evaluate(() => [...document.querySelectorAll('*')].filter((e) => {
         const s = getComputedStyle(e)
@@ -100,7 +100,7 @@ describe('for everybody', () => {
     })
   })
 
-  test('a page has a language, one main heading, landmarks and a way past them', { timeout: 30_000 }, async () => {
+  test('a page has a language, one main heading, landmarks and a way past them', { timeout: patience }, async () => {
     for (const [what, path, status = 200] of pages) {
       await look(world, { path, status }, async (page) => {
         assert.equal(await page.locator('html').getAttribute('lang'), 'en', what)

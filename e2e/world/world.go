@@ -20,7 +20,7 @@ const (
 )
 
 // startTime bounds a start of grantd, and its first look at the tenant.
-const startTime = 30 * time.Second
+const startTime = 4 * time.Minute
 
 // permissions are all that grantd needs of the Management API.
 func permissions() []string {
