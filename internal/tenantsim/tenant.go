@@ -144,7 +144,7 @@ func Start(o Options) (*Tenant, error) {
 		return nil, fmt.Errorf("listen for the simulated tenant: %w", err)
 	}
 	t.url = "http://" + listener.Addr().String()
-	t.server = &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second}
+	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
 	t.work.Go(func() {
 		// Always an error, and always because of Close.
 		_ = t.server.Serve(listener)

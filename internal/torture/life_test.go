@@ -30,7 +30,7 @@ const (
 	secret    = "torture-webhook-secret-93b1"
 	ownApp    = "GrantdM2M000000000000000000000000"
 	ownSecret = "torture-management-secret"
-	patience  = 30 * time.Second
+	patience  = 3 * time.Minute
 )
 
 // life is a tenant and a ledger, through many starts and ends of grantd.

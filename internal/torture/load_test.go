@@ -178,13 +178,14 @@ func (b *book) acknowledgements() []string {
 
 const (
 	registrationsARound = 14
-	roundLimit          = 12 * time.Second
+	roundLimit          = 2 * time.Minute
 )
 
 // load has the world go on until grantd is dead. It reports false when that
 // did not happen in time.
 func (l *life) load(drive func(*life)) bool {
 	before := len(l.want)
+	pause := 20 * time.Millisecond
 	for _, s := range l.streams {
 		s.SetDelivery(l.delivery())
 	}
@@ -194,13 +195,15 @@ func (l *life) load(drive func(*life)) bool {
 			return false
 		case len(l.want)-before < registrationsARound:
 			l.act()
-		case drive == nil && len(l.want)-before < 4*registrationsARound:
+		case drive == nil:
 			l.register()
-			l.wait(30 * time.Millisecond)
+			l.wait(pause)
+			pause += pause / 8
 		}
 		if drive != nil && l.rand.IntN(3) == 0 && !l.dead() {
 			drive(l)
-			l.wait(20 * time.Millisecond)
+			l.wait(pause) // ever longer: a slow machine is to get through with what was driven
+			pause += pause / 8
 		}
 		l.wait(time.Duration(l.rand.IntN(4000)) * time.Microsecond)
 	}

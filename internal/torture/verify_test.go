@@ -186,7 +186,13 @@ func (l *life) converge() {
 	var wrong string
 	// Streams deliver one request after the other, so that everything before
 	// this entry has arrived when it has and nothing waits.
+	for _, s := range l.streams {
+		s.Hold()
+	}
 	l.hook.await(l.tenant.AddLog(tenantsim.Log{Type: "sapi", Description: "Update tenant settings"})[0])
+	for _, s := range l.streams {
+		s.Release()
+	}
 	ctx, cancel := context.WithTimeout(l.Context(), patience)
 	defer cancel()
 	if !child.Poll(ctx, func() bool {
