@@ -14,8 +14,12 @@ import (
 func TestLatency(t *testing.T) {
 	a := newAPI(t, tenantsim.Options{})
 	a.tenant.SetLatency(time.Hour)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	a.tenant.Faults(func(*http.Request) tenantsim.Fault { // once it has arrived
+		cancel()
+		return tenantsim.Fault{}
+	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.tenant.URL()+"/api/v2/clients/x", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +32,7 @@ func TestLatency(t *testing.T) {
 	if c := a.tenant.Calls()[0]; c.Status != 0 {
 		t.Errorf("%+v", c)
 	}
+	a.tenant.Faults(nil)
 	a.tenant.SetLatency(0)
 	a.want(200, "GET", "/api/v2/connections", nil)
 }

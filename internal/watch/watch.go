@@ -29,14 +29,18 @@ const (
 // Where the system has no watch to give, it says so in the log and looks every
 // half minute only.
 func File(ctx context.Context, path string, log *slog.Logger, changed func()) {
+	file(ctx, path, Every, log, changed)
+}
+
+func file(ctx context.Context, path string, every time.Duration, log *slog.Logger, changed func()) {
 	w, err := newWatcher(path)
 	if err != nil {
 		log.Warn("watch file; changes are seen within half a minute only", "path", path, "error", err)
-		Poll(ctx, path, Every, changed)
+		Poll(ctx, path, every, changed)
 		return
 	}
 	defer w.close()
-	w.run(ctx, changed)
+	w.run(ctx, every, changed)
 }
 
 // Poll is File without the help of the system: it looks at path every so often.
@@ -80,8 +84,8 @@ func (w *watcher) close() {
 	_ = w.events.Close()
 }
 
-func (w *watcher) run(ctx context.Context, changed func()) {
-	ticker := time.NewTicker(Every)
+func (w *watcher) run(ctx context.Context, every time.Duration, changed func()) {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	// nil unless events are being gathered.
 	var gathered <-chan time.Time
