@@ -59,7 +59,7 @@ func TestPollFollowsUpInBackground(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- p.Tick(ctx) }()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	for b.Snapshot().Background == 0 {
 		select {
 		case err := <-ended:

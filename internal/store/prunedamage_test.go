@@ -99,7 +99,7 @@ func TestPruneDanglingEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if _, err := l.Prune(ctx); err != nil {
 		t.Error(err)

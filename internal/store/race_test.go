@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"grantd/internal/dcr"
@@ -235,21 +236,29 @@ func TestSameDeliveryAtOnce(t *testing.T) {
 }
 
 // TestSharedCommits: many writers at once need fewer commits than calls.
-func TestSharedCommits(t *testing.T) {
+func TestSharedCommits(t *testing.T) { synctest.Test(t, sharedCommits) }
+
+func sharedCommits(t *testing.T) {
 	const writers = 200
 	l := storetest.Open(t, at(filepath.Join(t.TempDir(), "grantd.db")))
 	before := l.Commits()
 	var wg sync.WaitGroup
 	start := make(chan struct{})
+	wg.Go(func() {
+		if err := store.Hang(l, start); err != nil { // while that commits, all others come
+			t.Error(err)
+		}
+	})
+	synctest.Wait()
 	for n := range writers {
 		wg.Go(func() {
-			<-start
 			s := registered(fmt.Sprint("tpc_", n), fmt.Sprint("log", n))
 			if _, err := l.Record(t.Context(), store.Batch{Feed: dcr.FeedWebhook, Sightings: []dcr.Sighting{s}}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+	synctest.Wait()
 	close(start)
 	wg.Wait()
 	if n := l.Commits() - before; n >= writers/2 {

@@ -48,22 +48,15 @@ func TestKillUpkeep(t *testing.T) {
 	}
 	want := content(t, path)
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 8 {
-		cmd := child(t, "upkeep", path)
-		out := lines(t, cmd)
-		for range 1 + random.IntN(4) {
-			<-out
+	for round := 0; round < 8; {
+		size := random.Int64N(int64(len(good)))
+		if round%4 == 0 {
+			size = -1 // at any moment
 		}
-		// In the middle: an incomplete file is there, of some size.
-		for size := random.Int64N(int64(len(good))); round%4 > 0 && !incomplete(path, size); {
-			runtime.Gosched()
+		killUpkeep(t, path, 1+random.IntN(4), size)
+		if size < 0 || incomplete(path, size) { // else the middle was over before the kill
+			round++
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		for range out { //nolint:revive // until it has ended
-		}
-		_ = cmd.Wait() // killed, as it should be
 		sound(t, path)
 		diff(t, content(t, path), want)
 		l, err := childOpen(path)
@@ -77,6 +70,33 @@ func TestKillUpkeep(t *testing.T) {
 			t.Errorf("left %v", left)
 		}
 	}
+}
+
+// killUpkeep kills upkeep after so many steps, in the middle of the next: an
+// incomplete file is there, of at least that size.
+func killUpkeep(t *testing.T, path string, steps int, size int64) {
+	t.Helper()
+	cmd := child(t, "upkeep", path)
+	out := lines(t, cmd)
+	for range steps {
+		<-out
+	}
+	for size >= 0 && !incomplete(path, size) {
+		select {
+		case _, going := <-out:
+			if !going {
+				t.Fatal("the child ended by itself")
+			}
+		default:
+			runtime.Gosched()
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for range out { //nolint:revive // until it has ended
+	}
+	_ = cmd.Wait() // killed, as it should be
 }
 
 // incomplete reports whether an incomplete file of that size is there.
