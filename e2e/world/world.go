@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"grantd/internal/child"
@@ -95,10 +96,14 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.daemon != nil {
 		public, admin = w.daemon.Public, w.daemon.Admin
 	}
-	if w.daemon, err = child.Start(ctx, child.Options{
-		Exe: w.exe, Args: []string{"serve"}, Env: append(w.environ(public, admin), w.env...), Log: w.log,
-	}); err != nil {
-		return err
+	for started := false; !started; started = err == nil {
+		w.daemon, err = child.Start(ctx, child.Options{
+			Exe: w.exe, Args: []string{"serve"}, Env: append(w.environ(public, admin), w.env...), Log: w.log,
+		})
+		// Somebody's connection may have taken an address in between, for a while.
+		if err != nil && (ctx.Err() != nil || !strings.Contains(err.Error(), "address already in use")) {
+			return err
+		}
 	}
 	var health struct {
 		Poll, Sweep struct {
