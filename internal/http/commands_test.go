@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -219,50 +220,48 @@ func TestCommandEndsWithItsCaller(t *testing.T) {
 // A command may take longer than a request may, and is not cut short by the
 // server's own timeouts.
 func TestCommandOutlivesTimeouts(t *testing.T) {
-	o, _ := apiOptions(t)
-	url := serve(t, http.Control(o, commandFunc(func(ctx context.Context, _ bool, _ func(http.Progress)) error {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-			return nil
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := apiOptions(t)
+		_, client := within(t, http.Control(o, commandFunc(func(ctx context.Context, _ bool, _ func(http.Progress)) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Hour):
+				return nil
+			}
+		})))
+		resp, err := client.Post("http://grantd/api/v1/plan", "", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})), func(o *http.ServerOptions) { o.RequestTimeout = 50 * time.Millisecond })
-	got := request(t, "POST", url+"/api/v1/plan", "")
-	if all := messages(t, got.body); len(all) != 1 || all[0].Plan == nil {
-		t.Error(got.body)
-	}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if all := messages(t, string(b)); err != nil || len(all) != 1 || all[0].Plan == nil {
+			t.Errorf("%s, %v", b, err)
+		}
+	})
 }
 
 // A caller that reads nothing holds up a command for no longer than a write may
 // take, and then ends it.
 func TestCommandWithADeafCaller(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as a write may")
-	}
-	ended := make(chan struct{})
-	url := serveCommands(t, func(ctx context.Context, _ bool, progress func(http.Progress)) error {
-		defer close(ended)
-		for ctx.Err() == nil {
-			progress(http.Progress{Listed: 1})
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		o, _ := apiOptions(t)
+		dial, _ := within(t, http.Control(o, commandFunc(func(ctx context.Context, _ bool, progress func(http.Progress)) error {
+			defer close(ended)
+			for ctx.Err() == nil {
+				progress(http.Progress{Listed: 1})
+			}
+			return ctx.Err()
+		})))
+		dial().send("POST /api/v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+		began := time.Now()
+		<-ended
+		if took := time.Since(began); took < time.Second || took > 30*time.Second {
+			t.Errorf("it ends after %v", took)
 		}
-		return ctx.Err()
 	})
-	r, err := nethttp.NewRequestWithContext(t.Context(), "POST", url+"/api/v1/sync", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := nethttp.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	select {
-	case <-ended:
-	case <-time.After(30 * time.Second):
-		t.Error("goes on for ever")
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
 }
 
 func TestSyncedView(t *testing.T) {

@@ -247,7 +247,7 @@ func keep(ctx context.Context) {
 // chunked body the connection is closed: net/http hides whether there was a
 // Content-Length as well, by which somebody on the way may have read another
 // request out of it (RFC 9112, section 6.1: the server must close then).
-func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
+func (l *conns) handle(next nethttp.Handler, linger time.Duration) nethttp.Handler {
 	return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 			here := &request{conn: c}
@@ -259,17 +259,17 @@ func (l *conns) handle(next nethttp.Handler) nethttp.Handler {
 		}
 		next.ServeHTTP(w, r)
 		if r.ProtoMajor == 1 && w.Header().Get("Connection") == "close" {
-			drain(w, r)
+			drain(w, r, linger)
 		}
 	})
 }
 
-// drain sends the answer and reads for a moment what its caller still sends. A
+// drain sends the answer and reads what its caller still sends so long. A
 // connection that is closed with something unread is reset, and the answer may
 // be lost with it (RFC 9112, section 9.6): a proxy then tells of a bad gateway
 // instead of a wrong secret. net/http waits too, but reads at most 256 kB, and
 // nothing of HTTP/1.0, which nginx speaks to us.
-func drain(w nethttp.ResponseWriter, r *nethttp.Request) {
+func drain(w nethttp.ResponseWriter, r *nethttp.Request, linger time.Duration) {
 	c := nethttp.NewResponseController(w)
 	if errors.Join(c.Flush(), c.SetReadDeadline(time.Now().Add(linger))) == nil {
 		_, _ = io.CopyN(io.Discard, r.Body, 2*maxBody)

@@ -108,6 +108,38 @@ func run(t testing.TB, s *http.Server) (stop func() error) {
 	return stop
 }
 
+// within serves the handler in a bubble of simulated time, until the test ends:
+// how soon its goroutines have their turn does not matter there.
+func within(t testing.TB, h nethttp.Handler) (dial func() raw, client *nethttp.Client) {
+	t.Helper()
+	s, connect := http.Within(http.ServerOptions{Handler: h, Logger: discard()})
+	run(t, s)
+	wire := &nethttp.Transport{DialContext: connect}
+	t.Cleanup(wire.CloseIdleConnections)
+	return func() raw {
+		c, err := connect(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return raw{c, t}
+	}, &nethttp.Client{Transport: wire}
+}
+
+// patient lets callers who were turned away send for as long as they like: on a
+// busy machine it takes them longer than they usually have.
+func patient(o *http.ServerOptions) { o.Linger = time.Minute }
+
+// rebound wants the address let go. It is not said that no other process takes
+// it for a moment.
+func rebound(t testing.TB, address string) {
+	t.Helper()
+	eventually(t, func() bool {
+		s, err := http.Listen(t.Context(), address, http.ServerOptions{Handler: nethttp.NotFoundHandler(), Logger: discard()})
+		return err == nil && s.Close() == nil
+	})
+}
+
 // answer is a response that was read to its end.
 type answer struct {
 	status int

@@ -32,6 +32,8 @@ type ServerOptions struct {
 	// RequestTimeout all of it with its body, 60 s: whoever sends slowly holds
 	// a connection no longer. IdleTimeout, 120 s, is the time between requests.
 	HeaderTimeout, RequestTimeout, IdleTimeout time.Duration
+	// Linger is how long a caller who was turned away may still send, 1 s.
+	Linger time.Duration
 }
 
 // maxHeader is the size of a request's header, in bytes. net/http allows 4 kB
@@ -81,6 +83,7 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 	set(&o.HeaderTimeout, 5*time.Second)
 	set(&o.RequestTimeout, time.Minute)
 	set(&o.IdleTimeout, 2*time.Minute)
+	set(&o.Linger, linger)
 	if o.Conns <= 0 {
 		o.Conns = 1024
 	}
@@ -88,7 +91,7 @@ func newServer(l net.Listener, o ServerOptions) *Server {
 	s := &Server{
 		listener: limited, grace: o.Grace,
 		http: &nethttp.Server{
-			Handler:           limited.handle(o.Handler),
+			Handler:           limited.handle(o.Handler, o.Linger),
 			ConnContext:       withConn,
 			ConnState:         connState,
 			ReadHeaderTimeout: o.HeaderTimeout,

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	nethttp "net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"grantd/internal/feed"
@@ -16,57 +18,50 @@ import (
 
 // TestSlowSenders: who sends slowly, or nothing, is hung up on.
 func TestSlowSenders(t *testing.T) {
-	quick := func(o *http.ServerOptions) {
-		o.HeaderTimeout, o.RequestTimeout, o.IdleTimeout = 50*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond
-	}
-	got := make(chan error, 1)
-	url := serve(t, http.Public(stubbed(func(_ context.Context, r io.Reader) (feed.Receipt, error) {
-		_, err := io.Copy(io.Discard, r)
-		got <- err
-		return feed.Receipt{}, err
-	})), quick)
-	for name, sent := range map[string]string{
-		"nothing":             "",
-		"half a line":         "POST " + path,
-		"headers without end": "POST " + path + " HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			conn := dial(t, url)
-			conn.send(sent)
-			conn.rest()
-		})
-	}
-	t.Run("a body that does not come", func(t *testing.T) {
-		conn := dial(t, url)
-		conn.send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\nContent-Length: 100\r\n\r\n[")
-		if answer := conn.rest(); !strings.HasPrefix(answer, "HTTP/1.1 400 ") {
-			t.Errorf("got %q", answer)
+	synctest.Test(t, func(t *testing.T) {
+		failed := make(chan error, 1)
+		dial, client := within(t, http.Public(stubbed(func(_ context.Context, r io.Reader) (feed.Receipt, error) {
+			_, err := io.Copy(io.Discard, r)
+			failed <- err
+			return feed.Receipt{}, err
+		})))
+		for name, tt := range map[string]struct {
+			sent, answer string
+			after        time.Duration
+		}{
+			"nothing":                   {"", "", 5 * time.Second},
+			"half a line":               {"POST " + path, "HTTP/1.1 400 ", 5 * time.Second},
+			"headers without end":       {"POST " + path + " HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n", "", 5 * time.Second},
+			"a body that does not come": {"POST " + path + " HTTP/1.1\r\nHost: x\r\n" + bearer + "\r\nContent-Length: 100\r\n\r\n[", "HTTP/1.1 400 ", time.Minute},
+			"an idle connection":        {alive, "HTTP/1.1 200 ", 2 * time.Minute},
+		} {
+			began, conn := time.Now(), dial()
+			conn.send(tt.sent)
+			if got := conn.rest(); !strings.HasPrefix(got, tt.answer) || (tt.answer == "") != (got == "") {
+				t.Errorf("%s: got %q", name, got)
+			}
+			if took := time.Since(began).Round(time.Second); took != tt.after {
+				t.Errorf("%s: hung up on after %v, want %v", name, took, tt.after)
+			}
 		}
-		if err := <-got; err == nil {
+		if err := <-failed; err == nil {
 			t.Error("the body ended well")
 		}
-	})
-	t.Run("an idle connection", func(t *testing.T) {
-		conn := dial(t, url)
-		conn.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-		if answer := conn.rest(); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
-			t.Errorf("got %q", answer)
-		}
-	})
-	t.Run("others are served meanwhile", func(t *testing.T) {
 		for range 20 {
-			dial(t, url).send("POST " + path + " HTTP/1.1\r\n")
+			dial().send("POST " + path + " HTTP/1.1\r\n")
 		}
-		if got := request(t, "GET", url+"/healthz", ""); got.status != 200 {
-			t.Errorf("got %d", got.status)
+		resp, err := client.Get("http://grantd/healthz") // others are served meanwhile
+		if err != nil || resp.StatusCode != nethttp.StatusOK {
+			t.Fatalf("%v, %v", resp, err)
 		}
+		_ = resp.Body.Close()
 	})
 }
 
 // TestRefusedCallersHearWhy: one who sends much of a body before he looks at the
 // answer gets it whole, and is not cut off while he sends.
 func TestRefusedCallersHearWhy(t *testing.T) {
-	url := serve(t, http.Public(stubbed(drained)))
+	url := serve(t, http.Public(stubbed(drained)), patient)
 	for name, tt := range map[string]struct {
 		header, status string
 		size           int
@@ -78,7 +73,10 @@ func TestRefusedCallersHearWhy(t *testing.T) {
 		for _, version := range []string{"1.0", "1.1"} {
 			conn := dial(t, url)
 			conn.send(fmt.Sprintf("POST %s HTTP/%s\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n", path, version, tt.header, tt.size))
-			conn.send(strings.Repeat(" ", min(tt.size, 1<<20))) // all in less than the second there is
+			conn.send(strings.Repeat(" ", min(tt.size, 1<<20)))
+			if err := conn.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
 			if got := conn.rest(); !strings.HasPrefix(got, "HTTP/1.1 "+tt.status+" ") && !strings.HasPrefix(got, "HTTP/1.0 "+tt.status+" ") || !strings.HasSuffix(got, "}\n") {
 				t.Errorf("%s by HTTP/%s: %q", name, version, got)
 			}
@@ -125,11 +123,7 @@ func TestGracefulStop(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	again, err := http.Listen(t.Context(), s.Addr().String(), http.ServerOptions{Handler: nethttp.NotFoundHandler(), Logger: discard()})
-	if err != nil {
-		t.Fatalf("still listening: %v", err)
-	}
-	_ = again.Close()
+	rebound(t, s.Addr().String())
 }
 
 // TestStopHasADeadline: a request that does not end is ended.
@@ -178,9 +172,5 @@ func TestCloseWithoutServing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	again, err := http.Listen(t.Context(), s.Addr().String(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = again.Close()
+	rebound(t, s.Addr().String())
 }

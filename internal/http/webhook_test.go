@@ -9,6 +9,7 @@ import (
 	nethttp "net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,7 +66,7 @@ func TestWebhookTakes(t *testing.T) {
 
 func TestWebhookRefuses(t *testing.T) {
 	o, _ := publicOptions(t)
-	url := serve(t, http.Public(o)) + path
+	url := serve(t, http.Public(o), patient) + path
 	const (
 		unauthorized = `{"error":"unauthorized","message":"Send the webhook's secret in Authorization or X-Webhook-Secret."}`
 		forbidden    = `{"error":"forbidden","message":"The webhook's secret is a different one."}`
@@ -177,31 +178,36 @@ func TestWebhookLedgerUnavailable(t *testing.T) {
 // TestWebhookInFlight: bodies are read so many at a time; who waits too long
 // is told to come again, and who does not is served in turn.
 func TestWebhookInFlight(t *testing.T) {
-	entered, leave := make(chan struct{}), make(chan struct{})
-	o := stubbed(func(context.Context, io.Reader) (feed.Receipt, error) {
-		entered <- struct{}{}
-		<-leave
-		return feed.Receipt{}, nil
+	synctest.Test(t, func(t *testing.T) {
+		entered, leave := make(chan struct{}), make(chan struct{})
+		o := stubbed(func(context.Context, io.Reader) (feed.Receipt, error) {
+			entered <- struct{}{}
+			<-leave
+			return feed.Receipt{}, nil
+		})
+		o.InFlight = 1
+		h := http.Public(o)
+		answers := make(chan int, 2)
+		deliver := func() { answers <- record(t, h, "POST", path, bearer).Code }
+		go deliver()
+		<-entered
+		began := time.Now()
+		if got := record(t, h, "POST", path, bearer); got.Code != 503 || got.Header().Get("Retry-After") != "5" || time.Since(began) != 10*time.Second {
+			t.Errorf("the second got %d, Retry-After %q after %v", got.Code, got.Header().Get("Retry-After"), time.Since(began))
+		}
+		go deliver()
+		synctest.Wait() // it waits for the first
+		for range 2 {
+			leave <- struct{}{}
+			if got := <-answers; got != 200 {
+				t.Errorf("got %d", got)
+			}
+			select {
+			case <-entered:
+			case <-time.After(time.Second): // after the last
+			}
+		}
 	})
-	o.InFlight, o.MaxWait = 1, 10*time.Millisecond
-	url := serve(t, http.Public(o)) + path
-
-	first := make(chan int, 1)
-	go func() { first <- request(t, "POST", url, `[]`, bearer).status }()
-	<-entered
-	if got := request(t, "POST", url, `[]`, bearer); got.status != 503 || got.header.Get("Retry-After") != "5" {
-		t.Errorf("the second got %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
-	}
-	leave <- struct{}{}
-	if got := <-first; got != 200 {
-		t.Errorf("the first got %d", got)
-	}
-	go func() { first <- request(t, "POST", url, `[]`, bearer).status }()
-	<-entered
-	leave <- struct{}{}
-	if got := <-first; got != 200 {
-		t.Errorf("the third got %d", got)
-	}
 }
 
 // TestWebhookErrors: whose fault a failure is decides the answer, whatever the
@@ -224,7 +230,7 @@ func TestWebhookErrors(t *testing.T) {
 		"a panic": {func(context.Context, io.Reader) (feed.Receipt, error) { panic("defect") }, 500},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := serve(t, http.Public(stubbed(tc.intake))) + path
+			url := serve(t, http.Public(stubbed(tc.intake)), patient) + path
 			body := `[]`
 			if tc.status == 413 {
 				body = strings.Repeat(" ", 10<<20+1)
