@@ -107,7 +107,7 @@ func (w *world) listen() string {
 }
 
 func (w *world) startDaemon(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, actTime)
 	defer cancel()
 	w.daemon, err = child.Start(ctx, child.Options{
 		Exe: w.exe, Args: []string{"serve", "--env-file", w.envFile()},
