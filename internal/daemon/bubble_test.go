@@ -81,7 +81,7 @@ func newBubble(t *testing.T, o tenantsim.Options, n int, environ ...string) *bub
 	c, _, err := config.Load(config.Source{Environ: append([]string{
 		"MGMT_DOMAIN=" + o.Domain, "MGMT_CLIENT_ID=" + bubbleApp, "MGMT_CLIENT_SECRET=management-secret",
 		"LOG_WEBHOOK_SECRET=a-webhook-secret-of-the-tests", "OAUTH_AUDIENCE=" + bubbleAudience, "TOOL_SCOPES=notes:read notes:write",
-		"GRANTD_STATE_DIR=" + filepath.Join(t.TempDir(), "state"),
+		"GRANTD_STATE_DIR=" + filepath.Join(fastDir(t), "state"),
 	}, environ...)})
 	if err != nil {
 		t.Fatal(err)
