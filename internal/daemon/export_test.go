@@ -2,12 +2,16 @@ package daemon
 
 import (
 	"context"
+	"testing"
 	"time"
 
 	"grantd/internal/config"
 	"grantd/internal/dcr"
 	"grantd/internal/store"
 )
+
+// FastDir is a folder for a ledger.
+func FastDir(t *testing.T) string { return fastDir(t) }
 
 // LedgerOf is the engine's ledger.
 func LedgerOf(e *Engine) *store.Ledger { return e.ledger }

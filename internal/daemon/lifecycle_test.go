@@ -27,7 +27,7 @@ func setup(t *testing.T) (*tenantsim.Tenant, daemon.Options) {
 		"MGMT_DOMAIN=acme.us.auth0.com", "MGMT_CLIENT_ID=grantd", "MGMT_CLIENT_SECRET=management-secret",
 		"GRANTD_MGMT_URL=" + tenant.URL(), "LOG_WEBHOOK_SECRET=webhook-secret-0123456789",
 		"OAUTH_AUDIENCE=https://mcp.example.com/mcp", "TOOL_SCOPES=notes:read",
-		"GRANTD_LISTEN=127.0.0.1:0", "GRANTD_ADMIN_LISTEN=off", "GRANTD_STATE_DIR=" + t.TempDir(),
+		"GRANTD_LISTEN=127.0.0.1:0", "GRANTD_ADMIN_LISTEN=off", "GRANTD_STATE_DIR=" + daemon.FastDir(t),
 	}}
 	load := func() (*config.Config, []config.Notice, error) { return config.Load(src) }
 	c, _, err := load()
