@@ -69,10 +69,10 @@ func stubbed(intake intakeFunc) http.PublicOptions {
 }
 
 // serve serves the handler on a socket until the test ends, and returns its
-// base URL.
+// base URL. A busy machine may take long to connect and then to ask.
 func serve(t testing.TB, h nethttp.Handler, set ...func(*http.ServerOptions)) string {
 	t.Helper()
-	o := http.ServerOptions{Handler: h, Logger: discard()}
+	o := http.ServerOptions{Handler: h, Logger: discard(), HeaderTimeout: time.Minute}
 	for _, f := range set {
 		f(&o)
 	}
