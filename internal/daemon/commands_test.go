@@ -1,15 +1,11 @@
 package daemon_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,45 +116,6 @@ func TestPlanLeavesNothing(t *testing.T) {
 	}
 }
 
-// failing answers 500 to what is about one of the clients.
-func failing(tenant *tenantsim.Tenant, ids ...string) {
-	tenant.Faults(func(r *http.Request) tenantsim.Fault {
-		body, err := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		for _, id := range ids {
-			if err == nil && strings.Contains(r.URL.Path+string(body), id) {
-				return tenantsim.Fault{Kind: tenantsim.InternalError}
-			}
-		}
-		return tenantsim.Fault{}
-	})
-}
-
-// However many clients fail again and again, a sync ends once each had its
-// turn, and says so; the next tries them at once.
-func TestSyncEndsAlthoughClientsFail(t *testing.T) {
-	tenant, o := setup(t)
-	ids := fill(tenant, 300)
-	failing(tenant, ids[:250]...)
-	e := engine(t, o)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	for range 2 {
-		s, err := e.Sync(ctx, false, nobody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Pending != 250 || s.Clients[dcr.Ready] != 50 || len(s.Left) != 1 || s.Left[0].Reason != dcr.ServerError {
-			t.Errorf("%+v", s)
-		}
-	}
-	failing(tenant)
-	s, err := e.Sync(ctx, false, nobody)
-	if err != nil || s.Clients[dcr.Ready] != 300 || len(s.Left) > 0 {
-		t.Errorf("%+v, %v", s, err)
-	}
-}
-
 // A client that failed in the urgent class is waited for as well.
 func TestSyncWaitsForUrgentFailures(t *testing.T) {
 	tenant, o := setup(t)
@@ -216,38 +173,6 @@ func TestSyncDryRun(t *testing.T) {
 	}
 	if n := len(tenant.Writes()); n > 0 {
 		t.Errorf("%d writes", n)
-	}
-}
-
-// Syncs at once list the tenant one after the other, and none makes another
-// begin anew.
-func TestSyncsAreSerialised(t *testing.T) {
-	tenant, o := setup(t)
-	fill(tenant, 150)
-	var listing, most atomic.Int32
-	tenant.Faults(func(r *http.Request) tenantsim.Fault {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/client-grants") && r.Method == http.MethodGet && !r.URL.Query().Has("from") && !r.URL.Query().Has("client_id"):
-			for n, was := listing.Add(1), most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() { // a sweep begins
-			}
-		case strings.HasSuffix(r.URL.Path, "/api/v2/clients") && r.URL.Query().Has("from"):
-			listing.Add(-1) // and lists its last page
-		}
-		return tenantsim.Fault{}
-	})
-	d, stop := run(t, o)
-	defer stop()
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			if s, err := d.Sync(t.Context(), false, nobody); err != nil || s.Clients[dcr.Ready] != 150 {
-				t.Errorf("%+v, %v", s, err)
-			}
-		})
-	}
-	wg.Wait()
-	if most.Load() != 1 {
-		t.Errorf("%d at once", most.Load())
 	}
 }
 
