@@ -86,13 +86,13 @@ func TestClientsListAndShow(t *testing.T) {
 		}
 		return list, show
 	}
+	mark := w.mark()
 	list, show := look()
 	w.stop()
 	list2, show2 := look()
 	if list != list2 || show != show2 {
 		t.Errorf("through the daemon:\n%s%s\nfrom the file:\n%s%s", list, show, list2, show2)
 	}
-	mark := w.mark()
 	if n := len(w.calls(mark)); n != 0 {
 		t.Errorf("looking cost %d calls", n)
 	}

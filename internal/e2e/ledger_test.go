@@ -16,7 +16,9 @@ func TestRestartAtAnyPointLosesNothingAcknowledged(t *testing.T) {
 	w := newWorld(t, setup{delivery: tenantsim.Delivery{Batch: 1}})
 	w.tenant.SetLatency(5 * time.Millisecond)
 	const clients = 30
-	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(1, seed))
 	var ids []string
 	for range 6 {
 		ids = append(ids, w.registerMany(clients/6)...)

@@ -301,8 +301,8 @@ func TestOthersAreUntouchedBySweeps(t *testing.T) {
 	w.converged(mine, "notes:read", "notes:write")
 	for _, step := range []func(){
 		func() { w.run("sync", "--adopt") },
-		func() { w.reload("TOOL_SCOPES=notes:read notes:share notes:write") },
-		func() { w.reload("TOOL_SCOPES=notes:read", "GRANTD_SCOPE_MODE=exact") },
+		func() { w.reloadAndWait("TOOL_SCOPES=notes:read notes:share notes:write") },
+		func() { w.reloadAndWait("TOOL_SCOPES=notes:read", "GRANTD_SCOPE_MODE=exact") },
 		func() { w.daemon.Kill(); w.start() },
 		func() { w.run("sync", "--adopt") },
 	} {

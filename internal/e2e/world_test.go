@@ -29,7 +29,7 @@ const (
 	ownApp     = "GrantdM2M000000000000000000000000"
 	ownSecret  = "e2e-management-secret"
 	otherApp   = "NightlyReportsM2M0000000000000000" // somebody's machine-to-machine application
-	patience   = 40 * time.Second
+	patience   = 2 * time.Minute
 	streamType = "management.success"
 )
 
@@ -193,7 +193,12 @@ func (w *world) tryStart(o child.Options) error {
 	}
 	w.daemon = p
 	w.Cleanup(p.Kill)
-	w.target.Store(&url.URL{Scheme: w.scheme(), Host: w.address()})
+	to := &url.URL{Scheme: w.scheme(), Host: w.address()}
+	w.target.Store(to)
+	go func() { // its port may be another's next
+		<-p.Done()
+		w.target.CompareAndSwap(to, nil)
+	}()
 	w.Cleanup(func() {
 		if w.Failed() {
 			w.Logf("grantd %d logged:\n%s", p.PID(), tail(p.Logged(), 60))
@@ -223,8 +228,15 @@ func (w *world) url(path string) string { return w.scheme() + "://" + w.address(
 
 func (w *world) stop() {
 	w.Helper()
-	if err := w.daemon.Stop(); err != nil {
-		w.Fatalf("grantd ended with %v", err)
+	ended := make(chan error, 1)
+	go func() { ended <- w.daemon.Stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			w.Fatalf("grantd ended with %v", err)
+		}
+	case <-w.ctx().Done():
+		w.Fatal("grantd does not end")
 	}
 }
 
