@@ -66,7 +66,7 @@ func TestConnectionDemotedIsOneSweep(t *testing.T) {
 			ids := w.registerMany(60)
 			w.converged(ids, "notes:read", "notes:write")
 			w.idle()
-			mark := w.mark()
+			mark, began := w.mark(), time.Now()
 			path := w.connectionPath(google)
 			w.edit(tenantsim.Admin(), "PATCH", path, map[string]any{"is_domain_connection": false})
 			for _, id := range ids {
@@ -84,11 +84,11 @@ func TestConnectionDemotedIsOneSweep(t *testing.T) {
 			}
 			got := w.counts(mark)
 			// Those that are blocked for it are looked at once more, by themselves.
-			again := got["GET /clients/{id}"]
-			if got["GET /clients"] != 1 || got["GET /client-grants"] != 1+again || w.writes(mark) != 0 {
+			again, sweeps := got["GET /clients/{id}"], got["GET /clients"]
+			if sweeps < 1 || sweeps > oneAMinute(began) || got["GET /client-grants"] != sweeps+again || w.writes(mark) != 0 {
 				t.Errorf("calls: %v; want the lists once, and no write", got)
 			}
-			if again > 2*len(ids) {
+			if again > 2*len(ids)*oneAMinute(began) {
 				t.Errorf("%d looks at %d clients for 20 edits in a row", again, len(ids))
 			}
 			w.edit(tenantsim.Admin(), "PATCH", path, map[string]any{"is_domain_connection": true})
@@ -105,21 +105,24 @@ func TestConnectionDemotedIsOneSweep(t *testing.T) {
 	}
 }
 
+// oneAMinute is how often something was done that is done once a minute.
+func oneAMinute(since time.Time) int { return 1 + int(time.Since(since)/time.Minute) }
+
 // However an admin's edits of a connection are spread, they are one sweep a
 // minute.
 func TestEditsOfAConnectionAreOneSweepAMinute(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.await(w.register("first").ID, "ready")
 	w.idle()
-	mark := w.mark()
+	mark, began := w.mark(), time.Now()
 	for i := range 9 {
 		w.edit(tenantsim.Admin(), "PATCH", w.connectionPath(google), map[string]any{"display_name": fmt.Sprint("Google ", i)})
 		w.idle() // it is told of
 	}
 	w.eventually("it is followed up", func() bool { return w.swept() >= 2 })
 	w.idle()
-	if n := w.counts(mark)["GET /clients"]; n != 1 || w.writes(mark) != 0 {
-		t.Errorf("%d sweeps for 9 edits within a minute, want 1", n)
+	if n := w.counts(mark)["GET /clients"]; n < 1 || n > oneAMinute(began) || w.writes(mark) != 0 {
+		t.Errorf("%d sweeps for 9 edits in %v, want one a minute", n, time.Since(began))
 	}
 }
 
@@ -135,6 +138,7 @@ func TestConnectionDemotedIsPromotedAgain(t *testing.T) {
 	for _, id := range ids {
 		w.await(id, "ready")
 	}
+	w.eventually("the sweep has ended", func() bool { return w.swept() >= 2 })
 	w.idle()
 	if n := w.counts(mark); n["PATCH /connections/{id}"] != 1 || w.writes(mark) != 1 || n["GET /clients"] != 1 {
 		t.Errorf("calls: %v", n)

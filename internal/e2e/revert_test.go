@@ -2,10 +2,10 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"grantd/internal/child"
 	"grantd/internal/tenantsim"
@@ -102,14 +102,21 @@ func TestRevertAgainstRepairs(t *testing.T) {
 	w.await(c.ID, "ready")
 	w.idle()
 	seq := w.newest(c.ID, "grant")
-	ended := make(chan struct{})
+	reverted, ended := make(chan struct{}), make(chan struct{})
 	go func() { // edits that make it due all the while
 		defer close(ended)
-		for range 20 {
-			w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/clients/"+c.ID, map[string]any{"description": time.Now().String()})
+		for n := 0; ; n++ {
+			select {
+			case <-reverted:
+				return
+			default:
+			}
+			w.tenant.Do(tenantsim.Admin(), "PATCH", "/api/v2/clients/"+c.ID, map[string]any{"description": fmt.Sprint(n)})
+			child.Poll(w.Context(), w.delivered)
 		}
 	}()
 	out, code := w.run("revert", seq)
+	close(reverted)
 	<-ended
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, out)

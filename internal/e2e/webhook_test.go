@@ -32,6 +32,10 @@ func TestWebhookAnswersAsInTheContract(t *testing.T) {
 	none := `{"received":0,"sightings":0,"registrations":0,"malformed":0}`
 	unknown := registration("log-1", "tpc_does_not_exist", otherApp)
 	large := bytes.Repeat([]byte(" "), 10<<20+1)
+	// A body that is not wanted is not sent: what is left of it when grantd hangs
+	// up can take the answer with it.
+	w.client = &http.Client{Transport: &http.Transport{ExpectContinueTimeout: patience}}
+	defer w.client.CloseIdleConnections()
 	for _, tt := range []struct {
 		name   string
 		method string
@@ -59,7 +63,7 @@ func TestWebhookAnswersAsInTheContract(t *testing.T) {
 		{"not JSON", "POST", []byte("hello"), []string{"Authorization", secret}, 400, "nothing_readable"},
 		{"GET", "GET", nil, []string{"Authorization", secret}, 405, "method_not_allowed"},
 	} {
-		status, answer, header := w.send(tt.method, url, tt.body, tt.header...)
+		status, answer, header := w.send(tt.method, url, tt.body, append(tt.header, "Expect", "100-continue")...)
 		var problem struct{ Error, Message string }
 		switch {
 		case status != tt.status:
