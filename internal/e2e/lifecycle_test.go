@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"grantd/internal/child"
 	"grantd/internal/tenantsim"
@@ -26,14 +26,49 @@ func exitCode(t *testing.T, err error) int {
 	return exit.ExitCode()
 }
 
+// terminate sends SIGTERM.
+func (w *world) terminate() {
+	w.Helper()
+	if err := syscall.Kill(w.daemon.PID(), syscall.SIGTERM); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// stopping waits until nothing more is taken.
+func (w *world) stopping() {
+	w.Helper()
+	w.eventually("it is stopping", func() bool {
+		resp, err := http.Get("http://" + w.daemon.Public + "/healthz")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err != nil
+	})
+}
+
 // SIGTERM finishes work under way, exits 0, and leaves nothing to do for the
 // next start.
 func TestSIGTERMDrainsAndExitsZero(t *testing.T) {
 	w := newWorld(t, setup{})
-	w.tenant.SetLatency(200 * time.Millisecond)
+	var held atomic.Int32
+	goOn := make(chan struct{})
+	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
+		if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/api/v2/") {
+			held.Add(1)
+			select {
+			case <-goOn:
+			case <-r.Context().Done():
+			}
+		}
+		return tenantsim.Fault{}
+	})
 	mark := w.mark()
 	ids := w.registerMany(5)
-	w.eventually("all five are under way", func() bool { return len(w.calls(mark)) >= 5 })
+	w.eventually("all five are under way", func() bool { return held.Load() == 10 })
+	w.terminate()
+	w.stopping()
+	close(goOn)
+	<-w.daemon.Done()
 	w.stop()
 	for _, id := range ids {
 		w.usable(id, "notes:read", "notes:write")
@@ -44,7 +79,6 @@ func TestSIGTERMDrainsAndExitsZero(t *testing.T) {
 	if out, code := w.run("clients", "list", "--phase", "ready", "--json"); code != 0 || strings.Count(out, `"phase": "ready"`) != 5 {
 		t.Errorf("ledger after the stop: exit %d\n%s", code, out)
 	}
-	w.tenant.SetLatency(0)
 	mark = w.mark()
 	w.start()
 	w.warm()
@@ -70,19 +104,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	c := w.register("first")
 	w.eventually("the registration is acknowledged", w.delivered)
 	w.eventually("work is under way", func() bool { return w.tenant.Peak() > 0 })
-	signal := func() {
-		if err := syscall.Kill(w.daemon.PID(), syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-	}
-	signal()
-	w.eventually("it is stopping", func() bool {
-		resp, err := http.Get("http://" + w.daemon.Public + "/healthz")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err != nil
-	})
+	w.terminate()
+	w.stopping()
 	// The door may close a moment before the second signal counts, so it is sent
 	// until it does.
 	w.eventually("it ends", func() bool {

@@ -54,6 +54,7 @@ type Tenant struct {
 	domain   string
 	now      func() time.Time
 	lifetime time.Duration
+	leeway   time.Duration // of tokens
 	delivery Delivery
 	routes   []route
 	client   *http.Client // delivers logs

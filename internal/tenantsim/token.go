@@ -139,7 +139,7 @@ func (t *Tenant) authenticate(r *request) *Error {
 	switch {
 	case !ok:
 		return &Error{http.StatusUnauthorized, "", "Invalid token"}
-	case !t.now().Before(tok.expires):
+	case !t.now().Before(tok.expires.Add(t.leeway)):
 		return expired()
 	}
 	r.actor.ClientID, r.scopes = tok.clientID, tok.scopes
@@ -183,6 +183,13 @@ func (t *Tenant) SetTokenLifetime(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lifetime = d
+}
+
+// SetTokenLeeway is how long after its time a token is still taken.
+func (t *Tenant) SetTokenLeeway(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leeway = d
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
