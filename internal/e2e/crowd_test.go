@@ -2,11 +2,10 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"grantd/internal/tenantsim"
 )
@@ -29,8 +28,8 @@ func TestHundredRegistrations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.delivery = tenantsim.Delivery{Manual: true}
 			w := newWorld(t, tt.setup)
+			w.tenant.SetLatency(20 * time.Millisecond)
 			ids := w.registerMany(100)
-			w.answerTogether(int64(len(ids)), "GET /clients/{id}")
 			entries := w.lines()
 			mark := w.mark()
 			if !tt.atOnce {
@@ -58,26 +57,6 @@ func TestHundredRegistrations(t *testing.T) {
 			checkCrowd(t, w, calls, ids, tt.perClient)
 		})
 	}
-}
-
-// answerTogether has an operation wait for its answer until it was called n
-// times.
-func (w *world) answerTogether(n int64, operation string) {
-	var called atomic.Int64
-	all, is := make(chan struct{}), w.tenant.On(operation)
-	w.tenant.Faults(func(r *http.Request) tenantsim.Fault {
-		if !is(r) {
-			return tenantsim.Fault{}
-		}
-		if called.Add(1) == n {
-			close(all)
-		}
-		select {
-		case <-all:
-		case <-r.Context().Done():
-		}
-		return tenantsim.Fault{}
-	})
 }
 
 func checkCrowd(t *testing.T, w *world, calls []tenantsim.Call, ids []string, perClient bool) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"grantd/internal/child"
 	"grantd/internal/tenantsim"
@@ -91,10 +92,10 @@ func TestReloadWhileTheGatewayHangs(t *testing.T) {
 	if before, _, _ := strings.Cut(w.daemon.Logged(), "promoted+enabled+granted"); strings.Contains(before, `"msg":"reloaded"`) {
 		t.Error("the reload did not wait for the gateway")
 	}
-	before := w.daemon.Logged()
+	began := time.Now()
 	w.stop()
-	if strings.Contains(strings.TrimPrefix(w.daemon.Logged(), before), "does not answer within") {
-		t.Error("the stop waited for the gateway")
+	if took := time.Since(began); took > 8*time.Second { // of the ten that it waits for an answer
+		t.Errorf("the stop took %v", took)
 	}
 }
 
