@@ -24,8 +24,8 @@ func (t *tour) registers(ctx context.Context) error {
 		return err
 	}
 	t.first = c.ID
+	_, err = t.login(c.ID) // at once: the next poll finds the client too
 	t.say("POST /oidc/register gives %s, which is of no use yet.", c.ID)
-	_, err = t.login(c.ID)
 	t.check(err != nil, "at first, Auth0 turns its user away:")
 	t.aside("%v", err)
 	t.say("The log stream delivers the registration to grantd.")

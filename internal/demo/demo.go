@@ -25,8 +25,8 @@ type Options struct {
 // ErrFailed says that something did not hold.
 var ErrFailed = errors.New("the demo failed: not everything it claims held")
 
-// actTime bounds an act. Each takes about a second on an idle machine, and on a
-// busy one must not be taken for one that failed.
+// actTime bounds an act, and a start. Each takes about a second on an idle
+// machine, and much longer on one that builds and tests at the same time.
 const actTime = 2 * time.Minute
 
 // tour is the demo under way.
