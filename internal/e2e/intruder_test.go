@@ -105,7 +105,7 @@ func TestOddIDsReachNoPath(t *testing.T) {
 	w.await(c.ID, "ready")
 	w.eventually("nothing is due", func() bool { return w.due() == 0 })
 	for _, call := range w.tenant.Calls()[mark:] {
-		if strings.HasPrefix(call.Operation, "GET /clients") && call.Path != "/api/v2/clients/"+c.ID || call.Operation == "" {
+		if !routine(call) && strings.HasPrefix(call.Operation, "GET /clients") && call.Path != "/api/v2/clients/"+c.ID || call.Operation == "" {
 			t.Errorf("a call for another id: %s %s", call.Method, call.Path)
 		}
 	}

@@ -47,7 +47,7 @@ func (w *world) stall(operation string, n int) (stalled func() bool) {
 	return func() bool { return seen.Load() > int64(n) }
 }
 
-// counts is how often each operation was called since the mark, polls apart.
+// counts is how often each operation was called since the mark, routine apart.
 func (w *world) counts(mark int) map[string]int {
 	count := map[string]int{}
 	for _, op := range w.calls(mark) {
