@@ -44,6 +44,9 @@ func serveCommands(t testing.TB, f commandFunc, edit ...func(*http.APIOptions)) 
 func messages(t testing.TB, body string) (all []http.Message) {
 	t.Helper()
 	for line := range strings.Lines(body) {
+		if line == "\n" { // nothing new, and the daemon lives
+			continue
+		}
 		var m http.Message
 		d := json.NewDecoder(strings.NewReader(line))
 		d.DisallowUnknownFields()
