@@ -105,7 +105,7 @@ func TestSyncsAreSerialised(t *testing.T) {
 			return tenantsim.Fault{}
 		})
 		w.start()
-		defer w.stop()
+		t.Cleanup(w.stop)
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -115,6 +115,8 @@ func TestSyncsAreSerialised(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if most != 1 || sweeps < 4 || sweeps > 5 { // and the daemon's own
 			t.Errorf("%d at once, of %d sweeps", most, sweeps)
 		}
