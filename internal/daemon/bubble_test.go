@@ -18,6 +18,7 @@ import (
 	"grantd/internal/dcr"
 	api "grantd/internal/http"
 	"grantd/internal/store"
+	"grantd/internal/store/storetest"
 	"grantd/internal/tenantsim"
 )
 
@@ -81,7 +82,7 @@ func newBubble(t *testing.T, o tenantsim.Options, n int, environ ...string) *bub
 	c, _, err := config.Load(config.Source{Environ: append([]string{
 		"MGMT_DOMAIN=" + o.Domain, "MGMT_CLIENT_ID=" + bubbleApp, "MGMT_CLIENT_SECRET=management-secret",
 		"LOG_WEBHOOK_SECRET=a-webhook-secret-of-the-tests", "OAUTH_AUDIENCE=" + bubbleAudience, "TOOL_SCOPES=notes:read notes:write",
-		"GRANTD_STATE_DIR=" + filepath.Join(fastDir(t), "state"),
+		"GRANTD_STATE_DIR=" + filepath.Join(storetest.Dir(t), "state"),
 	}, environ...)})
 	if err != nil {
 		t.Fatal(err)

@@ -8,10 +8,11 @@ import (
 	"grantd/internal/config"
 	"grantd/internal/dcr"
 	"grantd/internal/store"
+	"grantd/internal/store/storetest"
 )
 
 // FastDir is a folder for a ledger.
-func FastDir(t *testing.T) string { return fastDir(t) }
+func FastDir(t *testing.T) string { return storetest.Dir(t) }
 
 // LedgerOf is the engine's ledger.
 func LedgerOf(e *Engine) *store.Ledger { return e.ledger }

@@ -22,6 +22,7 @@ import (
 	"grantd/internal/dcr"
 	api "grantd/internal/http"
 	"grantd/internal/store"
+	"grantd/internal/store/storetest"
 	"grantd/internal/tenantsim"
 )
 
@@ -54,7 +55,7 @@ type world struct {
 // newWorld makes a tenant with an API, a connection and grantd's application.
 // No daemon runs yet.
 func newWorld(t *testing.T, o tenantsim.Options) *world {
-	w := &world{T: t, dir: fastDir(t), environ: map[string]string{
+	w := &world{T: t, dir: storetest.Dir(t), environ: map[string]string{
 		"MGMT_DOMAIN": worldDomain, "MGMT_CLIENT_ID": bubbleApp, "MGMT_CLIENT_SECRET": "management-secret",
 		"LOG_WEBHOOK_SECRET": worldSecret, "OAUTH_AUDIENCE": worldAPI, "TOOL_SCOPES": "notes:read notes:write",
 	}}
@@ -68,21 +69,6 @@ func newWorld(t *testing.T, o tenantsim.Options) *world {
 		URL: "https://grantd.example.com/auth0-log-webhook", Authorization: "Bearer " + worldSecret,
 	})
 	return w
-}
-
-// fastDir is a folder in memory where there is one: a commit need not wait for
-// a disk that no test here pulls the plug of.
-func fastDir(t *testing.T) string {
-	const shm = "/dev/shm"
-	if s, err := os.Stat(shm); err != nil || !s.IsDir() {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp(shm, "grantd-test-") //nolint:usetesting // t.TempDir may be on a disk
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 // permissions are all Management API scopes that grantd makes use of.

@@ -126,7 +126,7 @@ type intakeTest struct {
 
 func newIntakeTest(t testing.TB, set ...func(*feed.IntakeOptions)) *intakeTest {
 	t.Helper()
-	it := &intakeTest{clock: &testClock{t: noon()}, log: new(bytes.Buffer), path: filepath.Join(t.TempDir(), "grantd.db")}
+	it := &intakeTest{clock: &testClock{t: noon()}, log: new(bytes.Buffer), path: filepath.Join(storetest.Dir(t), "grantd.db")}
 	it.ledger = storetest.Open(t, func(o *store.Options) { o.Path, o.Now = it.path, it.clock.now })
 	it.use(it.ledger, set...)
 	return it

@@ -180,7 +180,7 @@ func newWorld(tb testing.TB, s setup) *world {
 	tb.Cleanup(w.client.Close)
 	w.ledger = storetest.Open(tb, func(o *store.Options) {
 		o.Tenant, o.Audience, o.Now = tenant.Domain(), audience, w.clock.now
-		w.path = filepath.Join(tb.TempDir(), "grantd.db")
+		w.path = filepath.Join(storetest.Dir(tb), "grantd.db")
 		o.Path = w.path
 	})
 	w.options = reconcile.Options{
