@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"grantd/internal/display"
 )
@@ -23,7 +24,8 @@ const suggestionDistance = 2
 // usageError that names the way to help, also in the commands cobra adds.
 func strictUsage(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if strings.Contains(cmd.Use, "CLIENT_ID") {
+		unknown, ok := errors.AsType[*pflag.NotExistError](err)
+		if ok && unknown.GetSpecifiedShortnames() != "" && strings.Contains(cmd.Use, "CLIENT_ID") {
 			err = fmt.Errorf("%w\nA client id that begins with - goes last, after --", err)
 		}
 		return misuse(cmd, err)
